@@ -1,0 +1,306 @@
+//! What the dashboard reads: the shapes of `GET /api/overview` and of the events on `GET /api/live`.
+//!
+//! Only data, no behaviour: the TypeScript types of the dashboard are generated from this file
+//! (`make types`), so a change here that the dashboard does not follow fails its type check.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use ts_rs::TS;
+
+/// Everything that the first page shows, in one answer.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Overview {
+    /// The version of the gateway that answered.
+    pub version: String,
+    /// The window asked for.
+    pub range: Range,
+    /// Sums over the window.
+    pub totals: Totals,
+    /// Sums over the window of the same length just before.
+    pub previous: Totals,
+    /// Start of each bucket, Unix seconds; every series below has one value per bucket.
+    #[ts(type = "number[]")]
+    pub timestamps: Vec<i64>,
+    /// Requests answered per bucket, by the provider that answered (or failed last).
+    #[ts(type = "Record<string, number[]>")]
+    pub requests_by_provider: BTreeMap<String, Vec<u64>>,
+    /// Requests per bucket by outcome: `success`, `client_error`, `rate_limited`, `server_error`, `cancelled`.
+    #[ts(type = "Record<string, number[]>")]
+    pub requests_by_outcome: BTreeMap<String, Vec<u64>>,
+    /// US dollars per bucket, by provider.
+    pub cost_by_provider: BTreeMap<String, Vec<f64>>,
+    /// Latency percentiles per bucket, by provider.
+    pub latency_by_provider: BTreeMap<String, LatencySeries>,
+    /// How often one provider took over from another in the window.
+    pub failovers: Vec<Failover>,
+    /// Every configured provider and its keys, as they are now.
+    pub providers: Vec<ProviderHealth>,
+    /// Every virtual key with its limits, as they are now; the ones nearest to a limit first.
+    pub virtual_keys: Vec<VirtualKeyUsage>,
+    /// The latest requests, newest first.
+    pub recent: Vec<RecentRequest>,
+    /// What an operator should know now; empty when all is well.
+    pub warnings: Vec<Warning>,
+}
+
+/// A window of time and its resolution.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Range {
+    /// Unix seconds, inclusive.
+    #[ts(type = "number")]
+    pub start: i64,
+    /// Unix seconds, exclusive.
+    #[ts(type = "number")]
+    pub end: i64,
+    /// Width of a bucket in seconds.
+    #[ts(type = "number")]
+    pub bucket_seconds: i64,
+}
+
+/// Sums over a window.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Totals {
+    /// Client requests, refused ones included.
+    #[ts(type = "number")]
+    pub requests: u64,
+    /// Client requests that ended in an error.
+    #[ts(type = "number")]
+    pub errors: u64,
+    /// US dollars.
+    pub cost: f64,
+    /// Input tokens as the providers counted them.
+    #[ts(type = "number")]
+    pub input_tokens: u64,
+    /// Output tokens as the providers counted them.
+    #[ts(type = "number")]
+    pub output_tokens: u64,
+    /// Requests that another provider than the first one answered.
+    #[ts(type = "number")]
+    pub failovers: u64,
+    /// Median time to the complete answer in milliseconds; null without traffic.
+    pub latency_p50_ms: Option<f64>,
+    /// 95th percentile of the time to the complete answer in milliseconds.
+    pub latency_p95_ms: Option<f64>,
+    /// Median time to the first content of a stream in milliseconds; null without streams.
+    pub first_token_p50_ms: Option<f64>,
+}
+
+/// Latency percentiles per bucket, in milliseconds; null where a bucket saw no request.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct LatencySeries {
+    /// Median.
+    pub p50: Vec<Option<f64>>,
+    /// 95th percentile.
+    pub p95: Vec<Option<f64>>,
+}
+
+/// One cell of the failover table.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Failover {
+    /// The provider that failed.
+    pub from_provider: String,
+    /// The provider that was tried next.
+    pub to_provider: String,
+    /// How often.
+    #[ts(type = "number")]
+    pub count: u64,
+}
+
+/// A provider as it is now.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ProviderHealth {
+    /// The provider's name.
+    pub name: String,
+    /// The worst state that still lets traffic through, or the reason why none does.
+    pub state: HealthState,
+    /// Requests in flight.
+    #[ts(type = "number")]
+    pub in_flight: u64,
+    /// The provider's keys in configured order.
+    pub keys: Vec<KeyHealth>,
+}
+
+/// The state of a provider or key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// No traffic yet since the start.
+    Unknown,
+    /// Recent attempts succeed.
+    Healthy,
+    /// Some recent attempts fail.
+    Degraded,
+    /// Resting after a rate limit or repeated failures; `cooling_until` says until when.
+    CoolingDown,
+    /// Switched off by configuration.
+    Disabled,
+}
+
+/// A provider key as it is now.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct KeyHealth {
+    /// The key's id.
+    pub id: String,
+    /// The key's name.
+    pub name: String,
+    /// Its state.
+    pub state: HealthState,
+    /// Unix seconds at which a resting key is tried again.
+    #[ts(type = "number | null")]
+    pub cooling_until: Option<i64>,
+    /// Configured weight as a share of the provider's enabled keys, 0 to 1.
+    pub weight_share: f64,
+    /// The share of the provider's attempts that this key really took, 0 to 1; null without traffic.
+    pub traffic_share: Option<f64>,
+    /// Attempts since the start.
+    #[ts(type = "number")]
+    pub attempts: u64,
+    /// Failed attempts since the start.
+    #[ts(type = "number")]
+    pub failures: u64,
+    /// The latest failure in plain words, while it is news.
+    pub last_error: Option<String>,
+}
+
+/// A virtual key and what it has used.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct VirtualKeyUsage {
+    /// The key's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is accepted.
+    pub is_active: bool,
+    /// True when the id itself is accepted as the secret, so that it should be rotated.
+    pub secret_is_id: bool,
+    /// Budgets and rate limits, of the key itself and of each provider config.
+    pub limits: Vec<LimitUsage>,
+    /// Provider configs in stored order.
+    pub providers: Vec<ProviderWeight>,
+}
+
+/// The weight of a provider in a virtual key.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct ProviderWeight {
+    /// The provider's name.
+    pub provider: String,
+    /// The weight as configured; null keeps it out of the weighted draw.
+    pub weight: Option<f64>,
+}
+
+/// One limit and how much of it is used.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct LimitUsage {
+    /// `virtual_key`, or the provider whose config holds the limit.
+    pub scope: String,
+    /// What is limited.
+    pub unit: LimitUnit,
+    /// The limit in its unit: US dollars, tokens or requests.
+    pub limit: f64,
+    /// Used in the current window, in the same unit.
+    pub used: f64,
+    /// Held for requests in flight, in the same unit.
+    pub held: f64,
+    /// Length of the window as configured, such as `1M`.
+    pub window: String,
+    /// Unix seconds at which the window ends.
+    #[ts(type = "number")]
+    pub resets_at: i64,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitUnit {
+    /// US dollars.
+    Cost,
+    /// Tokens, input and output together.
+    Tokens,
+    /// Requests.
+    Requests,
+}
+
+/// A finished request, without its contents.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct RecentRequest {
+    /// The request id, as in the `x-request-id` header.
+    pub id: String,
+    /// Unix milliseconds at which it arrived.
+    #[ts(type = "number")]
+    pub timestamp_ms: i64,
+    /// The operation, such as `chat_completion_stream`.
+    pub operation: String,
+    /// The virtual key's name, if one was used.
+    pub virtual_key: Option<String>,
+    /// The model that the client named.
+    pub model_requested: String,
+    /// The model that answered; null when none did.
+    pub model: Option<String>,
+    /// The HTTP status that the client saw.
+    pub status: u16,
+    /// Milliseconds to the complete answer.
+    pub latency_ms: f64,
+    /// Milliseconds to the first content of a stream.
+    pub first_token_ms: Option<f64>,
+    /// Input tokens.
+    #[ts(type = "number")]
+    pub input_tokens: u64,
+    /// Output tokens.
+    #[ts(type = "number")]
+    pub output_tokens: u64,
+    /// US dollars; null when the model has no price.
+    pub cost: Option<f64>,
+    /// Every attempt in order: where it went and how it ended.
+    pub attempts: Vec<AttemptView>,
+    /// The error in plain words, when there was one.
+    pub error: Option<String>,
+}
+
+/// One attempt at one provider key.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct AttemptView {
+    /// The provider.
+    pub provider: String,
+    /// The key's name; empty for a provider without keys.
+    pub key: String,
+    /// The model sent.
+    pub model: String,
+    /// How it ended: `ok`, or a short reason such as `429`, `timeout`, `connect`.
+    pub outcome: String,
+}
+
+/// Something that an operator should know.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct Warning {
+    /// A stable code, such as `no_providers`.
+    pub code: String,
+    /// One sentence that says what is wrong and how to mend it.
+    pub message: String,
+}
+
+/// An event on `GET /api/live`, named `tick`: something has changed since the last one.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct LiveTick {
+    /// Requests finished since the start of the process.
+    #[ts(type = "number")]
+    pub requests: u64,
+    /// Configuration version; moves with every change through `/api`.
+    #[ts(type = "number")]
+    pub config_version: u64,
+}
