@@ -1,1 +1,3 @@
-//! Tollbridge.
+//! Tollbridge, a standalone LLM gateway: the map of its rooms.
+pub mod dialect;
+pub mod llm;
