@@ -1,7 +1,7 @@
 //! What can be asked for.
 
 /// An operation of the inference API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// A chat completion.
     Chat,

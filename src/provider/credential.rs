@@ -1,0 +1,33 @@
+//! How a request proves who pays.
+
+use super::{Auth, Secret};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+/// The version of Anthropic's API that translated requests are written for: the newer one
+/// (2026-10-21) refuses sampling parameters, which OpenAI's clients send.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+/// Adds the headers that carry `key` to `headers`; without a key only what the API always wants.
+///
+/// A key with characters that no header can carry is left out, so that the provider refuses the
+/// request by its own words.
+pub fn authorize(auth: Auth, key: Option<&Secret>, headers: &mut HeaderMap) {
+    if auth == Auth::Anthropic {
+        let version = HeaderName::from_static("anthropic-version");
+        headers.insert(version, HeaderValue::from_static(ANTHROPIC_VERSION));
+    }
+    let Some(key) = key.filter(|key| !key.is_empty()) else { return };
+    let (name, value) = match auth {
+        Auth::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose()))),
+        Auth::Anthropic => {
+            (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key.expose()))
+        }
+        Auth::Google => {
+            (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key.expose()))
+        }
+    };
+    if let Ok(mut value) = value {
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+}
