@@ -9,6 +9,8 @@ mod body;
 mod call;
 mod control;
 mod embed;
+mod fast;
+mod fast_answers;
 mod gemini;
 mod openai;
 mod respond;
@@ -19,6 +21,7 @@ mod server;
 mod state;
 
 pub use control::parse_rules;
+pub use fast::{FastOptions, serve_fast};
 pub use rule::{Finish, Reply, Rule, ToolCall, UsageSpec, When};
 pub use server::{DEFAULT_KEEP_RECEIVED, MockProvider, Options};
 pub use state::{Count, Received};

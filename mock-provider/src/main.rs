@@ -3,9 +3,13 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
-use mock_provider::{DEFAULT_KEEP_RECEIVED, MockProvider, Options, parse_rules};
+use mock_provider::{
+    DEFAULT_KEEP_RECEIVED, FastOptions, MockProvider, Options, parse_rules, serve_fast,
+};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A scripted fake of the model providers' APIs.
@@ -21,6 +25,9 @@ struct Args {
     /// How many requests to remember; 0 is none.
     #[arg(long, default_value_t = DEFAULT_KEEP_RECEIVED)]
     keep_received: usize,
+    /// Benchmark mode: answers made once, one thread, no script, no memory.
+    #[arg(long, conflicts_with = "rules")]
+    fast: bool,
     /// Milliseconds between two deltas.
     #[arg(long)]
     gap_ms: Option<u64>,
@@ -31,8 +38,23 @@ struct Args {
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
+    if args.fast {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(run_fast(args));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(args))
+}
+
+async fn run_fast(args: Args) -> io::Result<()> {
+    let listener = TcpListener::bind(args.listen).await?;
+    let millis = |value: Option<u64>| Duration::from_millis(value.unwrap_or(0));
+    let options = FastOptions { delay: millis(args.delay_ms), gap: millis(args.gap_ms) };
+    announce(listener.local_addr()?)?;
+    tokio::select! {
+        () = serve_fast(listener, options) => Ok(()),
+        told = until_told() => told,
+    }
 }
 
 async fn run(args: Args) -> io::Result<()> {

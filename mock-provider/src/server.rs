@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -23,6 +24,9 @@ use crate::state::{Count, Received, State};
 
 /// How many requests are remembered unless told otherwise.
 pub const DEFAULT_KEEP_RECEIVED: usize = 10_000;
+
+/// How long accepting rests after it failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -163,7 +167,8 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&state)));
                 }
-                Err(_) => tokio::task::yield_now().await,
+                // Out of descriptors, most likely: some are given back soon.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
