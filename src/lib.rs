@@ -1,3 +1,6 @@
 //! Tollbridge, a standalone LLM gateway: the map of its rooms.
 pub mod dialect;
 pub mod llm;
+pub mod store;
+pub mod telemetry;
+pub mod ui;

@@ -1,0 +1,2 @@
+//! SQL and nothing else: rows in, rows out.
+pub mod log;
