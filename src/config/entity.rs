@@ -36,6 +36,24 @@ pub enum SecretRef {
 }
 
 impl SecretRef {
+    /// Reads `env.NAME` as a reference, nothing as none and anything else as the value.
+    pub fn parse(text: &str) -> SecretRef {
+        match text.strip_prefix("env.") {
+            Some(name) if !name.is_empty() => SecretRef::Env(name.to_owned()),
+            _ if text.is_empty() => SecretRef::None,
+            _ => SecretRef::Value(text.to_owned()),
+        }
+    }
+
+    /// The text that [`SecretRef::parse`] reads back. The secret itself: only for the store.
+    pub fn to_text(&self) -> String {
+        match self {
+            SecretRef::None => String::new(),
+            SecretRef::Value(value) => value.clone(),
+            SecretRef::Env(name) => format!("env.{name}"),
+        }
+    }
+
     /// The value as it may be shown: a reference as `env.NAME`, a value masked.
     pub fn masked(&self) -> String {
         match self {
@@ -77,6 +95,23 @@ pub struct ProviderConfig {
     pub send_back_raw_response: bool,
     /// Set for a custom provider.
     pub custom: Option<CustomProviderConfig>,
+}
+
+impl ProviderConfig {
+    /// A provider with the defaults and no keys.
+    pub fn new(name: &str) -> Self {
+        ProviderConfig {
+            name: name.to_owned(),
+            keys: Vec::new(),
+            network: NetworkConfig::default(),
+            concurrency: 1000,
+            buffer_size: 5000,
+            proxy: None,
+            send_back_raw_request: false,
+            send_back_raw_response: false,
+            custom: None,
+        }
+    }
 }
 
 /// A provider key.

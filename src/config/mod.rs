@@ -1,9 +1,40 @@
 //! What the operator said, checked and indexed.
 //!
-//! [`entity`] is the configuration as plain data, [`build`] checks the whole and makes a
-//! [`Snapshot`] of it, [`Live`] publishes snapshots behind one swap and writes changes to the store.
+//! [`entity`] is the configuration as plain data. It comes from [`file`] (config.json) and from the
+//! bodies of the management API ([`input`]), which meet what is there already in
+//! [`apply_virtual_key`] and [`apply_provider`]. [`build()`] checks the whole and makes a
+//! [`Snapshot`] of it, [`Live`] publishes snapshots behind one swap and writes changes to the
+//! store. The only reader of the process environment is [`env`].
 
+mod apply;
+mod apply_provider;
+mod build;
+mod build_provider;
 pub mod entity;
+pub mod env;
+pub mod file;
+pub mod input;
+mod input_provider;
+pub mod json;
+mod live;
+mod operations;
+pub mod pricing;
+mod problem;
+mod read;
+mod seed;
 mod snapshot;
+mod stored;
+pub mod window;
 
+pub use apply::{IdSource, apply_virtual_key, secret_hash};
+pub use apply_provider::{apply_key, apply_provider};
+pub use build::build;
+pub use env::Environment;
+pub use input::{
+    BindingInput, BudgetInput, BudgetsInput, KeyInput, LimitsInput, NetworkInput, ProviderInput,
+    ProxyInput, RateLimitInput, VirtualKeyInput,
+};
+pub use json::MeterUsage;
+pub use live::{ChangeError, Live};
+pub use problem::{Problem, Problems};
 pub use snapshot::{Admin, Binding, MeterSpec, Snapshot, Unit, VirtualKey};

@@ -2,6 +2,7 @@
 
 use super::entity::ClientConfig;
 use super::pricing::Catalog;
+use super::problem::Problem;
 use super::window::Window;
 use crate::provider::{AccessList, Key, Provider, Secret};
 use hashbrown::HashMap;
@@ -24,6 +25,9 @@ pub struct Snapshot {
     pub virtual_keys: Vec<Arc<VirtualKey>>,
     /// Models and prices.
     pub catalog: Arc<Catalog>,
+    /// What an operator should know though it stops nothing, such as a key whose environment
+    /// variable is not set.
+    pub warnings: Vec<Problem>,
 }
 
 /// Credentials of the management API.

@@ -9,6 +9,7 @@ mod credential;
 mod models;
 mod path;
 
+pub(crate) use configured::mask;
 pub use configured::{AccessList, Key, Network, Provider, Proxy, Secret};
 pub use credential::authorize;
 pub use models::decode_model_list;

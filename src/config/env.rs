@@ -1,0 +1,132 @@
+//! The process environment: the only place that reads it.
+
+use super::entity::{KeyConfig, NetworkConfig, ProviderConfig, SecretRef};
+use crate::provider::catalog::PROVIDERS;
+use crate::provider::{AccessList, ProviderSpec, Secret};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Where `env.NAME` references and detected keys come from.
+#[derive(Clone)]
+pub struct Environment {
+    read: Arc<Variables>,
+}
+
+type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+impl Environment {
+    /// The environment of this process.
+    pub fn process() -> Self {
+        Environment::from_fn(|name| std::env::var(name).ok())
+    }
+
+    /// An environment that asks `read`.
+    pub fn from_fn(read: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Environment { read: Arc::new(read) }
+    }
+
+    /// An environment of exactly these variables.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let variables: HashMap<String, String> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Environment::from_fn(move |name| variables.get(name).cloned())
+    }
+
+    /// The value of a variable; an empty one counts as unset.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.read)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// The value that a reference stands for. Nothing is the empty secret.
+    pub fn resolve(&self, secret: &SecretRef) -> Result<Secret, String> {
+        match secret {
+            SecretRef::None => Ok(Secret::default()),
+            SecretRef::Value(value) => Ok(Secret::new(value.as_str())),
+            SecretRef::Env(name) => self
+                .variable(name)
+                .map(Secret::new)
+                .ok_or_else(|| format!("environment variable `{name}` is not set")),
+        }
+    }
+
+    /// Providers whose keys or URLs are in the environment, as references to it.
+    pub fn providers(&self) -> Vec<ProviderConfig> {
+        PROVIDERS.iter().filter_map(|spec| self.provider(spec)).collect()
+    }
+
+    fn provider(&self, spec: &ProviderSpec) -> Option<ProviderConfig> {
+        let base_url = spec.base_url_variable.filter(|name| self.variable(name).is_some());
+        let first = spec.key_variables.iter().find(|name| self.variable(name).is_some());
+        if first.is_none() && (base_url.is_none() || !spec.keyless) {
+            return None;
+        }
+        let mut provider = ProviderConfig::new(spec.name);
+        provider.network = NetworkConfig {
+            base_url: base_url.map(|name| format!("env.{name}")).unwrap_or_default(),
+            ..NetworkConfig::default()
+        };
+        if let Some(first) = first {
+            // `OPENAI_API_KEY_2` and so on are further keys; a gap in the numbers is no end.
+            let further = (2..=MOST_KEYS).map(|number| format!("{first}_{number}"));
+            let further = further.filter(|name| self.variable(name).is_some());
+            provider.keys =
+                std::iter::once((*first).to_owned()).chain(further).map(detected_key).collect();
+        }
+        Some(provider)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+const MOST_KEYS: u32 = 20;
+
+fn detected_key(variable: String) -> KeyConfig {
+    KeyConfig {
+        id: uuid::Uuid::new_v4().to_string(),
+        name: variable.clone(),
+        value: SecretRef::Env(variable),
+        models: AccessList::Unrestricted,
+        blacklisted_models: Vec::new(),
+        weight: 1.0,
+        enabled: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_urls_are_detected_as_references() {
+        let environment = Environment::of(&[
+            ("OPENAI_API_KEY", "sk-1"),
+            ("OPENAI_API_KEY_2", "sk-2"),
+            ("OPENAI_API_KEY_4", "sk-4"),
+            ("ANTHROPIC_KEY", "sk-a"),
+            ("GROQ_API_KEY", " "),
+            ("OLLAMA_HOST", "127.0.0.1:11434"),
+        ]);
+        let providers = environment.providers();
+        let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
+        assert_eq!(names, ["openai", "anthropic", "ollama"]);
+        let keys: Vec<_> = providers[0].keys.iter().map(|key| key.value.clone()).collect();
+        let expected = ["OPENAI_API_KEY", "OPENAI_API_KEY_2", "OPENAI_API_KEY_4"];
+        assert_eq!(keys, expected.map(|name| SecretRef::Env(name.to_owned())));
+        assert_eq!(providers[2].network.base_url, "env.OLLAMA_HOST");
+    }
+
+    #[test]
+    fn an_unset_reference_says_its_name() {
+        let environment = Environment::of(&[("SET", "x")]);
+        assert_eq!(environment.resolve(&SecretRef::Env("SET".into())).unwrap().expose(), "x");
+        let problem = environment.resolve(&SecretRef::Env("UNSET".into())).unwrap_err();
+        assert!(problem.contains("`UNSET`"));
+    }
+}
