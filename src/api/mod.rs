@@ -10,6 +10,7 @@ pub use body::ReplyBytes;
 pub use models::{list_models, retrieve_model};
 pub use reply::failure_response;
 pub use service::serve;
+pub(crate) use service::is_allowed_origin;
 
 use crate::llm::Operation;
 

@@ -61,3 +61,112 @@ pub struct AttemptRow {
     /// `None` when it answered, else `FailureKind::as_str`.
     pub failure: Option<&'static str>,
 }
+
+/// How a request ended, as the dashboard counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Answered.
+    Success,
+    /// Refused for the client's fault.
+    ClientError,
+    /// Refused with 429, by the gateway or by every provider tried.
+    RateLimited,
+    /// Failed on the provider's or the gateway's side, or broke off after it had begun.
+    ServerError,
+    /// Given up by the client.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Every outcome, in the order in which sums are kept.
+    pub const ALL: [Outcome; 5] = [
+        Outcome::Success,
+        Outcome::ClientError,
+        Outcome::RateLimited,
+        Outcome::ServerError,
+        Outcome::Cancelled,
+    ];
+
+    /// The word used in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::ClientError => "client_error",
+            Outcome::RateLimited => "rate_limited",
+            Outcome::ServerError => "server_error",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl RequestRow {
+    /// How the request ended. A stream that broke off has status 200 and an error.
+    pub fn outcome(&self) -> Outcome {
+        match (self.status, self.error_kind) {
+            (499, _) | (_, Some("cancelled")) => Outcome::Cancelled,
+            (429, _) => Outcome::RateLimited,
+            (400..=498, _) => Outcome::ClientError,
+            (500.., _) | (_, Some(_)) => Outcome::ServerError,
+            _ => Outcome::Success,
+        }
+    }
+
+    /// Whether another provider than the first one tried answered.
+    pub fn failed_over(&self) -> bool {
+        let (first, last) = (self.attempts.first(), self.attempts.last());
+        first
+            .zip(last)
+            .is_some_and(|(first, last)| first.provider != last.provider && last.failure.is_none())
+    }
+
+    /// Bytes that the row keeps in memory, roughly.
+    pub fn size(&self) -> usize {
+        let texts = [Some(&self.id), Some(&self.model_requested), self.model.as_ref()];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let error = self.error.as_ref().map_or(0, String::len);
+        let attempts = if self.attempts.spilled() { self.attempts.len() } else { 0 };
+        size_of::<RequestRow>() + texts + error + attempts * size_of::<AttemptRow>()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture {
+    //! Rows for tests.
+    use super::*;
+
+    /// A request that openai answered with `status`.
+    pub(crate) fn row(timestamp_ms: i64, status: u16) -> RequestRow {
+        RequestRow {
+            id: format!("request-{timestamp_ms}"),
+            timestamp_ms,
+            operation: "chat_completion",
+            stream: false,
+            virtual_key: Some(("vk-1".into(), "prod".into())),
+            model_requested: "gpt-4o-mini".to_owned(),
+            provider: Some("openai".into()),
+            model: Some("gpt-4o-mini".to_owned()),
+            status,
+            latency_us: 1_250_000,
+            first_token_us: None,
+            usage: Usage { input: 10, output: 20, ..Usage::default() },
+            usage_source: UsageSource::Provider,
+            cost: Some(Cost(412_000)),
+            attempts: [attempt("openai", None)].into_iter().collect(),
+            error: None,
+            error_kind: None,
+        }
+    }
+
+    /// One attempt.
+    pub(crate) fn attempt(provider: &str, failure: Option<&'static str>) -> AttemptRow {
+        AttemptRow {
+            provider: provider.into(),
+            key: ("key-1".into(), "main".into()),
+            model: "gpt-4o-mini".into(),
+            fallback_index: 0,
+            latency_us: 1_200_000,
+            status: if failure.is_some() { 429 } else { 200 },
+            failure,
+        }
+    }
+}
