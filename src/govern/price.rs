@@ -1,6 +1,6 @@
 //! Usage × price → cost, rounded once.
 
-use crate::config::Prices;
+use crate::config::pricing::Prices;
 use crate::llm::{Cost, Usage};
 
 /// Femto-dollars (10⁻¹⁵) per nano-dollar (10⁻⁹).

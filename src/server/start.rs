@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::config::file::{self, StoreSettings};
 use crate::config::{Environment, Live};
 use crate::govern::{Ledger, flush_once, run_flusher};
-use crate::route::{Decisions, Health};
+use crate::route::Decisions;
 use crate::store::Db;
 use crate::store::log::LogStore;
 use crate::telemetry::{Metrics, RequestLog};

@@ -14,10 +14,10 @@ impl Range {
     /// The window of `seconds` that ends with the bucket of `now`.
     pub(super) fn ending(now: i64, seconds: i64) -> Range {
         let widths = || WIDTHS.iter().copied();
-        let fits = widths().find(|width| seconds.div_ceil(*width) <= MOST_BUCKETS);
+        let fits = widths().find(|width| ((seconds + *width - 1) / *width) <= MOST_BUCKETS);
         let width = fits.or(widths().last()).unwrap_or(HOUR);
         let end = (now - now.rem_euclid(width)) + width;
-        let buckets = seconds.div_ceil(width).max(1);
+        let buckets = ((seconds + width - 1) / width).max(1);
         Range { start: end - buckets * width, end, bucket_seconds: width }
     }
 
