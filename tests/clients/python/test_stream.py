@@ -15,7 +15,13 @@ TOOLS = [
         "function": {
             "name": tool,
             "description": f"The {tool} of a city.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+            "strict": True,
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+                "additionalProperties": False,
+            },
         },
     }
     for tool in ("weather", "time")
