@@ -52,7 +52,9 @@ def pytest_suite(environment, directory, **more):
 def node_suite(node, client):
     tests = sorted(str(test) for test in (CLIENTS / "node/suite").glob("*.test.mjs"))
     command = [str(node), "--test", "--test-concurrency=1", "--test-reporter=tap", *tests]
-    return Suite(command, CLIENTS / "node", [node, CLIENTS / f"node/{client}/node_modules"], read_tap, {"CLIENT_DIR": client})
+    return Suite(
+        command, CLIENTS / "node", [node, CLIENTS / f"node/{client}/node_modules"], read_tap, {"CLIENT_DIR": client}
+    )
 
 
 def suites():
@@ -138,7 +140,9 @@ def main():
     every = suites()
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--suite", default=",".join(every), help=f"comma-separated, of: {', '.join(every)}")
-    options.add_argument("--mock-only", action="store_true", help="ask the mock itself; the gateway's checks are skipped")
+    options.add_argument(
+        "--mock-only", action="store_true", help="ask the mock itself; the gateway's checks are skipped"
+    )
     options.add_argument("--keep", action="store_true", help="keep the logs and app-dirs")
     chosen = options.parse_args()
 

@@ -123,5 +123,3 @@ def new_caller(mode):
 @pytest.fixture
 def caller(new_caller):
     return new_caller()
-
-

@@ -80,7 +80,7 @@ def test_check_04_include_usage_gives_one_final_usage_chunk(mock, target, caller
 
 def test_check_05_streamed_parallel_tool_calls_rebuild(mock, target, caller):
     wanted = [
-        {"name": "weather", "arguments": {"city": "Oslo \"øst\""}},
+        {"name": "weather", "arguments": {"city": 'Oslo "øst"'}},
         {"name": "time", "arguments": {"city": "Bergen"}},
     ]
     mock.rule({"provider": target.provider}, tool_calls=wanted)

@@ -112,7 +112,7 @@ class Gateway:
 class Metrics:
     """Samples of a Prometheus text answer."""
 
-    SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)')
+    SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
     LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
     def __init__(self, text):

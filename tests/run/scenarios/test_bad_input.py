@@ -90,7 +90,9 @@ def test_unknown_models_are_not_found(gateway, mock, model):
     assert mock.counts() == {}
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/chat/completions", 405), ("POST", "/v1/nothing", 404)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/chat/completions", 405), ("POST", "/v1/nothing", 404)]
+)
 def test_unknown_routes_answer_in_the_same_shape(gateway, method, path, status):
     assert_error(call(method, f"{gateway.url}{path}"), status)
 
