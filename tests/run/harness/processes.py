@@ -93,7 +93,7 @@ class World:
 
     def start_mock(self):
         port = free_port()
-        command = [self.mock_bin, "--host", "127.0.0.1", "--port", str(port)]
+        command = [self.mock_bin, "--listen", f"127.0.0.1:{port}"]
         process = self._start("mock-provider", command, self.dir / "mock.log")
         process.wait_for(f"http://127.0.0.1:{port}/_mock/counts")
         self.mock = Mock(f"http://127.0.0.1:{port}")
