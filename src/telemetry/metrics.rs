@@ -144,7 +144,7 @@ impl Metrics {
             )?,
             requests: counter(
                 "bifrost_requests_total",
-                "Client requests by the provider that answered, or failed last",
+                "Requests sent to providers; the article's name of bifrost_upstream_requests_total",
                 base,
             )?,
             input_tokens: counter("bifrost_input_tokens_total", "Input tokens", base)?,
@@ -197,17 +197,15 @@ impl Metrics {
                 retries += 1;
                 continue;
             }
-            self.record_target(row, attempt, next.is_none(), retries);
+            self.record_target(row, attempt, retries);
             retries = 0;
         }
     }
 
-    fn record_target(&self, row: &RequestRow, attempt: &AttemptRow, last: bool, retries: u32) {
+    fn record_target(&self, row: &RequestRow, attempt: &AttemptRow, retries: u32) {
         let series = self.series(row, attempt, retries);
         series.upstream_requests.inc();
-        if last {
-            series.requests.inc();
-        }
+        series.requests.inc();
         if let Some(_failure) = attempt.failure {
             let status = attempt.status.to_string();
             let mut labels: Vec<&str> = series.labels.iter().map(String::as_str).collect();

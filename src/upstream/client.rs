@@ -70,7 +70,7 @@ pub async fn send(provider: &Provider, outgoing: Outgoing) -> Result<Response<Up
 
 /// A time-out of `provider`, in words.
 pub fn timed_out(provider: &Provider, what: &str, after: Duration) -> Failure {
-    let message = format!("{}: {what} within {} s", provider.name, after.as_secs_f64());
+    let message = format!("{} timed out: {what} within {} s", provider.name, after.as_secs_f64());
     Failure::new(Source::Upstream, FailureKind::Timeout, message).with_code("request_timed_out")
 }
 

@@ -24,28 +24,25 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
 }
 
 fn part(block: BlockIn) -> Option<Part> {
-    Some(match block {
-        BlockIn::Text { text } => Part::text(text),
-        BlockIn::Thinking { thinking, signature } => Part::Reasoning {
-            text: thinking,
-            signature: signature.filter(|signature| !signature.is_empty()),
-            encrypted: None,
-            extra: Extra::default(),
-        },
-        BlockIn::RedactedThinking { data } => Part::Reasoning {
-            text: String::new(),
+    let extra = Extra::default();
+    Some(match block.kind.as_str() {
+        "text" => Part::text(block.text),
+        "thinking" => {
+            let signature = Some(block.signature).filter(|signature| !signature.is_empty());
+            Part::Reasoning { text: block.thinking, signature, encrypted: None, extra }
+        }
+        "redacted_thinking" => {
+            let encrypted = Some(block.data);
+            Part::Reasoning { text: String::new(), signature: None, encrypted, extra }
+        }
+        "tool_use" => Part::ToolCall {
+            id: block.id,
+            name: block.name,
+            arguments: block.input.map_or_else(|| "{}".to_owned(), |i| i.get().to_owned()),
             signature: None,
-            encrypted: Some(data),
-            extra: Extra::default(),
+            extra,
         },
-        BlockIn::ToolUse { id, name, input } => Part::ToolCall {
-            id,
-            name,
-            arguments: input.map_or_else(|| "{}".to_owned(), |input| input.get().to_owned()),
-            signature: None,
-            extra: Extra::default(),
-        },
-        BlockIn::Other => return None,
+        _ => return None,
     })
 }
 

@@ -2,7 +2,7 @@
 //! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
 
 use super::response::failure_in_stream;
-use super::types::{BlockIn, DeltaIn, ErrorIn, EventIn, MessageDeltaIn, UsageIn, stop_reason};
+use super::types::{BlockIn, DeltaIn, EventIn, UsageIn, stop_reason};
 use crate::dialect::{Frame, StreamDecoder};
 use crate::llm::{BlockStart, Delta, Event, Failure};
 
@@ -21,27 +21,26 @@ impl StreamDecoder for Decoder {
         let event: EventIn = serde_json::from_slice(data).map_err(|error| {
             Failure::bad_response(format!("the provider sent an unreadable event: {error}"))
         })?;
-        match event {
-            EventIn::MessageStart { message } => {
+        match event.kind.as_str() {
+            "message_start" => {
+                let message = event.message.unwrap_or_default();
                 out.push(Event::Start { id: message.id, model: message.model, created: 0 });
                 out.push(Event::Usage(message.usage.into()));
             }
-            EventIn::ContentBlockStart { index, content_block } => {
-                self.start(index, content_block, out);
+            "content_block_start" => {
+                self.start(event.index, event.content_block.unwrap_or_default(), out);
             }
-            EventIn::ContentBlockDelta { index, delta } => self.delta(index, delta, out),
-            EventIn::ContentBlockStop { index } => {
-                out.extend(self.block(index).map(|index| Event::BlockStop { index }));
+            "content_block_delta" => self.delta(event.index, event.delta, out),
+            "content_block_stop" => {
+                out.extend(self.block(event.index).map(|index| Event::BlockStop { index }));
             }
-            EventIn::MessageDelta { delta, usage } => message_delta(delta, usage, out),
-            EventIn::MessageStop => out.push(Event::End),
-            EventIn::Error { error } => {
-                let error = serde_json::from_str::<ErrorIn>(error.get()).unwrap_or_else(|_| {
-                    ErrorIn { kind: String::new(), message: error.get().to_owned() }
-                });
-                out.push(Event::Error(Box::new(failure_in_stream(error))));
+            "message_delta" => message_delta(event.delta, event.usage, out),
+            "message_stop" => out.push(Event::End),
+            "error" => {
+                let failure = failure_in_stream(event.error.unwrap_or_default());
+                out.push(Event::Error(Box::new(failure)));
             }
-            EventIn::Other => {}
+            _ => {}
         }
         Ok(())
     }
@@ -52,36 +51,33 @@ impl StreamDecoder for Decoder {
 
 impl Decoder {
     fn start(&mut self, at: u32, block: BlockIn, out: &mut Vec<Event>) {
-        let mut first = None;
-        let block = match block {
-            BlockIn::Text { text } => {
-                first = Some(text).filter(|text| !text.is_empty()).map(Delta::Text);
-                BlockStart::Text
+        let (first, block) = match block.kind.as_str() {
+            "text" => (block.text, BlockStart::Text),
+            "thinking" => (block.thinking, BlockStart::Reasoning),
+            "redacted_thinking" => (String::new(), BlockStart::EncryptedReasoning(block.data)),
+            "tool_use" => {
+                let (id, name) = (block.id, block.name);
+                (String::new(), BlockStart::ToolCall { id, name, signature: None })
             }
-            BlockIn::Thinking { thinking, .. } => {
-                first = Some(thinking).filter(|text| !text.is_empty()).map(Delta::Text);
-                BlockStart::Reasoning
-            }
-            BlockIn::RedactedThinking { data } => BlockStart::EncryptedReasoning(data),
-            BlockIn::ToolUse { id, name, .. } => BlockStart::ToolCall { id, name, signature: None },
-            BlockIn::Other => return self.remember(at, None),
+            _ => return self.remember(at, None),
         };
         let index = self.next;
         self.next += 1;
         self.remember(at, Some(index));
         out.push(Event::BlockStart { index, choice: 0, block });
-        out.extend(first.map(|delta| Event::BlockDelta { index, delta }));
+        if !first.is_empty() {
+            out.push(Event::BlockDelta { index, delta: Delta::Text(first) });
+        }
     }
 
     fn delta(&mut self, at: u32, delta: DeltaIn, out: &mut Vec<Event>) {
         let Some(index) = self.block(at) else { return };
-        let delta = match delta {
-            DeltaIn::TextDelta { text } | DeltaIn::ThinkingDelta { thinking: text } => {
-                Delta::Text(text)
-            }
-            DeltaIn::SignatureDelta { signature } => Delta::Signature(signature),
-            DeltaIn::InputJsonDelta { partial_json } => Delta::Arguments(partial_json),
-            DeltaIn::Other => return,
+        let delta = match delta.kind.as_str() {
+            "text_delta" => Delta::Text(delta.text),
+            "thinking_delta" => Delta::Text(delta.thinking),
+            "signature_delta" => Delta::Signature(delta.signature),
+            "input_json_delta" => Delta::Arguments(delta.partial_json),
+            _ => return,
         };
         out.push(Event::BlockDelta { index, delta });
     }
@@ -100,7 +96,7 @@ impl Decoder {
     }
 }
 
-fn message_delta(delta: MessageDeltaIn, usage: Option<UsageIn>, out: &mut Vec<Event>) {
+fn message_delta(delta: DeltaIn, usage: Option<UsageIn>, out: &mut Vec<Event>) {
     out.extend(usage.map(|usage| Event::Usage(usage.into())));
     if let Some(word) = delta.stop_reason {
         let reason = stop_reason(&word, delta.stop_sequence);

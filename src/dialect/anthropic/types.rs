@@ -156,32 +156,26 @@ pub(super) struct MessageIn {
     pub(super) usage: UsageIn,
 }
 
-/// A block of an answer, complete or as it begins in a stream.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum BlockIn {
-    Text {
-        #[serde(default)]
-        text: String,
-    },
-    Thinking {
-        #[serde(default)]
-        thinking: String,
-        #[serde(default)]
-        signature: Option<String>,
-    },
-    RedactedThinking {
-        #[serde(default)]
-        data: String,
-    },
-    ToolUse {
-        id: String,
-        name: String,
-        #[serde(default)]
-        input: Option<Box<RawValue>>,
-    },
-    #[serde(other)]
-    Other,
+/// A block of an answer, complete or as it begins in a stream. One struct for all kinds: a tagged
+/// enum would be read into a buffer first, in which the bytes of a tool's input are lost.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct BlockIn {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) text: String,
+    #[serde(default)]
+    pub(super) thinking: String,
+    #[serde(default)]
+    pub(super) signature: String,
+    #[serde(default)]
+    pub(super) data: String,
+    #[serde(default)]
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) input: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -232,38 +226,26 @@ impl From<UsageIn> for Usage {
     }
 }
 
-/// An event of a stream.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum EventIn {
-    MessageStart {
-        message: MessageStartIn,
-    },
-    ContentBlockStart {
-        index: u32,
-        content_block: BlockIn,
-    },
-    ContentBlockDelta {
-        index: u32,
-        delta: DeltaIn,
-    },
-    ContentBlockStop {
-        index: u32,
-    },
-    MessageDelta {
-        delta: MessageDeltaIn,
-        #[serde(default)]
-        usage: Option<UsageIn>,
-    },
-    MessageStop,
-    Error {
-        error: Box<RawValue>,
-    },
-    #[serde(other)]
-    Other,
+/// An event of a stream; which fields are there depends on its kind.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct EventIn {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) index: u32,
+    #[serde(default)]
+    pub(super) message: Option<MessageStartIn>,
+    #[serde(default)]
+    pub(super) content_block: Option<BlockIn>,
+    #[serde(default)]
+    pub(super) delta: DeltaIn,
+    #[serde(default)]
+    pub(super) usage: Option<UsageIn>,
+    #[serde(default)]
+    pub(super) error: Option<ErrorIn>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct MessageStartIn {
     #[serde(default)]
     pub(super) id: String,
@@ -273,27 +255,19 @@ pub(super) struct MessageStartIn {
     pub(super) usage: UsageIn,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum DeltaIn {
-    TextDelta {
-        text: String,
-    },
-    ThinkingDelta {
-        thinking: String,
-    },
-    SignatureDelta {
-        signature: String,
-    },
-    InputJsonDelta {
-        partial_json: String,
-    },
-    #[serde(other)]
-    Other,
-}
-
+/// What a `content_block_delta` or `message_delta` adds.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct MessageDeltaIn {
+pub(super) struct DeltaIn {
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) text: String,
+    #[serde(default)]
+    pub(super) thinking: String,
+    #[serde(default)]
+    pub(super) signature: String,
+    #[serde(default)]
+    pub(super) partial_json: String,
     #[serde(default)]
     pub(super) stop_reason: Option<String>,
     #[serde(default)]
@@ -305,7 +279,7 @@ pub(super) struct ErrorBodyIn {
     pub(super) error: ErrorIn,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct ErrorIn {
     #[serde(rename = "type", default)]
     pub(super) kind: String,

@@ -207,7 +207,8 @@ def test_example_3_openai_comes_first_and_comes_back(mock, gateway, virtual_key,
     caller = new_caller(api_key="vk-backup")
     for _ in range(200):
         caller.chat(SMALL)
-    assert 130 <= mock.counts()["openai"] <= 190, "of 200 requests 160 are expected at OpenAI"
+    # Anthropic serves no gpt-4o-mini, so the weights draw among nobody else.
+    assert mock.counts() == {"openai": 200}
 
     failing("openai", status=503)
     for _ in range(20):

@@ -1,5 +1,7 @@
 """The mock provider's script: what it shall answer, and what it was asked."""
 
+import json
+
 from .http import expect
 
 
@@ -32,6 +34,9 @@ class Mock:
         """The requests received since the last reset, oldest first."""
         answer = expect("GET", f"{self.url}/_mock/received", timeout=30).json()
         requests = answer.get("received", answer.get("requests")) if isinstance(answer, dict) else answer
+        for request in requests:
+            if isinstance(request.get("body"), str):
+                request["body"] = _parsed(request["body"])
         return [r for r in requests if provider in (None, r["provider"])]
 
     def counts(self):
@@ -45,6 +50,14 @@ class Mock:
         """How many requests each (provider, key) received since the last reset."""
         answer = expect("GET", f"{self.url}/_mock/counts").json()
         return dict(_flatten(answer.get("counts", answer) if isinstance(answer, dict) else answer))
+
+
+def _parsed(body):
+    """The JSON of a body, or the body itself where it is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
 
 
 def _flatten(counts):
