@@ -353,3 +353,6 @@ fn matching<'a>(old: &'a [BudgetConfig], input: &BudgetInput) -> Option<&'a Budg
         old.iter().find(|old| Some(&old.reset_duration) == input.reset_duration.as_ref())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::store::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Reads the configuration from its rows.
@@ -29,9 +29,9 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
         }
     }
     let parts = VirtualKeyParts {
-        bindings: &rows.bindings,
-        budgets: &rows.budgets,
-        rate_limits: &rows.rate_limits,
+        bindings: group(&rows.bindings, |row| &row.virtual_key_id),
+        budgets: group(&rows.budgets, |row| &row.virtual_key_id),
+        rate_limits: group(&rows.rate_limits, |row| &row.virtual_key_id),
     };
     let mut virtual_keys = BTreeMap::new();
     for row in rows.virtual_keys {
@@ -324,9 +324,18 @@ fn add_limits(
 }
 
 struct VirtualKeyParts<'a> {
-    bindings: &'a [BindingRow],
-    budgets: &'a [BudgetRow],
-    rate_limits: &'a [RateLimitRow],
+    bindings: HashMap<&'a str, Vec<&'a BindingRow>>,
+    budgets: HashMap<&'a str, Vec<&'a BudgetRow>>,
+    rate_limits: HashMap<&'a str, Vec<&'a RateLimitRow>>,
+}
+
+/// Rows by the virtual key that they belong to: there may be a hundred thousand of them.
+fn group<T>(rows: &[T], key: fn(&T) -> &String) -> HashMap<&str, Vec<&T>> {
+    let mut groups: HashMap<&str, Vec<&T>> = HashMap::new();
+    for row in rows {
+        groups.entry(key(row)).or_default().push(row);
+    }
+    groups
 }
 
 impl VirtualKeyParts<'_> {
@@ -334,7 +343,7 @@ impl VirtualKeyParts<'_> {
         let path = format!("governance.virtual_keys.{}", row.id);
         let secret_hash = from_hex(&row.secret_hash)
             .ok_or_else(|| Problem::new(&path, "the stored hash is damaged"))?;
-        let bindings = self.bindings.iter().filter(|binding| binding.virtual_key_id == row.id);
+        let bindings = self.bindings.get(row.id.as_str()).into_iter().flatten();
         let bindings = bindings.map(|binding| {
             Ok(ProviderBindingConfig {
                 id: binding.id,
@@ -368,9 +377,8 @@ impl VirtualKeyParts<'_> {
     }
 
     fn budgets(&self, virtual_key_id: &str, binding_id: Option<i64>) -> Vec<BudgetConfig> {
-        let rows = self.budgets.iter();
-        let rows =
-            rows.filter(|row| row.virtual_key_id == virtual_key_id && row.binding_id == binding_id);
+        let rows = self.budgets.get(virtual_key_id).into_iter().flatten();
+        let rows = rows.filter(|row| row.binding_id == binding_id);
         let budgets = rows.map(|row| BudgetConfig {
             id: row.id.clone(),
             max_limit: row.max_limit,
@@ -384,9 +392,8 @@ impl VirtualKeyParts<'_> {
     }
 
     fn rate_limit(&self, virtual_key_id: &str, binding_id: Option<i64>) -> Option<RateLimitConfig> {
-        let mut rows = self.rate_limits.iter();
-        let row =
-            rows.find(|row| row.virtual_key_id == virtual_key_id && row.binding_id == binding_id)?;
+        let mut rows = self.rate_limits.get(virtual_key_id)?.iter();
+        let row = rows.find(|row| row.binding_id == binding_id)?;
         Some(RateLimitConfig {
             id: row.id.clone(),
             request_max_limit: row.request_max_limit,
@@ -425,7 +432,8 @@ fn from_json<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Problem> 
     serde_json::from_str(text).map_err(|error| Problem::new(path, format!("stored JSON: {error}")))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string cannot fail.
