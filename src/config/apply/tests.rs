@@ -248,3 +248,16 @@ fn what_is_shown_has_bifrost_s_shape() {
     assert_eq!(openai["virtual_key_id"], "vk-prod");
     assert!(virtual_key_to_json(&create(&json!({})), &usage, None)["provider_configs"].is_null());
 }
+
+#[test]
+fn the_id_of_a_limit_alone_limits_nothing_and_is_refused() {
+    let body = json!({"name": "a", "budget_id": "b",
+                      "provider_configs": [{"provider": "openai", "rate_limit_id": "r"}]});
+    assert_eq!(
+        problems(None, &body),
+        [
+            "provider_configs[0].rate_limit_id: sets no rate limit; give the `rate_limit` itself",
+            "budget_id: sets no budget; give the `budget` itself",
+        ]
+    );
+}
