@@ -5,6 +5,7 @@
 
 mod change;
 mod error;
+pub mod log;
 mod meter;
 mod row;
 

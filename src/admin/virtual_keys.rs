@@ -1,0 +1,250 @@
+//! `/api/governance/virtual-keys`: who may call what, and how much of it.
+
+use super::error::{AdminError, AdminResult};
+use super::query::{Body, Parameters};
+use super::usage::{Usages, forget_gone_meters};
+use crate::app::App;
+use crate::config::entity::{Configuration, VirtualKeyConfig};
+use crate::config::json::virtual_key_to_json;
+use crate::config::{ChangeError, IdSource, Problem, VirtualKeyInput, apply_virtual_key};
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// `GET`: a page of the keys.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    parameters: Parameters,
+) -> AdminResult<Json<Value>> {
+    let configuration = app.live.configuration();
+    let usages = Usages::all(&app);
+    let view = |key: &VirtualKeyConfig| virtual_key_to_json(key, &|id| usages.get(id), None);
+    let mut keys: Vec<&VirtualKeyConfig> =
+        configuration.virtual_keys.values().map(|key| &**key).collect();
+    if parameters.flag("from_memory") {
+        // Bifrost's index here is the secret, which is not kept; the id is as good a handle.
+        let keys: Map<String, Value> =
+            keys.into_iter().map(|key| (key.id.clone(), view(key))).collect();
+        return Ok(Json(json!({"count": keys.len(), "virtual_keys": keys})));
+    }
+    keys.retain(|key| matches(key, &parameters));
+    sort(&mut keys, &parameters, &usages)?;
+    let page = parameters.page(25, 100)?;
+    let total = keys.len();
+    let keys: Vec<Value> = page.cut(keys).into_iter().map(view).collect();
+    Ok(Json(json!({
+        "count": keys.len(),
+        "virtual_keys": keys,
+        "total_count": total,
+        "limit": page.limit,
+        "offset": page.offset,
+    })))
+}
+
+/// `GET /{id}`.
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> AdminResult<Json<Value>> {
+    match app.live.configuration().virtual_keys.get(&id) {
+        Some(key) => Ok(Json(json!({"virtual_key": view(&app, key, None)}))),
+        None => Err(AdminError::not_found(unknown(&id))),
+    }
+}
+
+/// `POST`: a new key with a generated secret, which this answer alone shows.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    body: Body,
+) -> AdminResult<Json<Value>> {
+    let mut input = VirtualKeyInput::from_json(&body.json()?)?;
+    let mut warnings = Vec::new();
+    if input.value.take().is_some() {
+        warnings.push("value: a new key gets a generated secret; the given one is not used");
+    }
+    let now = app.now_ms();
+    let change = |configuration: &mut Configuration| {
+        let mut ids = IdSource::new(configuration);
+        let secret = input.generate_value(&mut ids);
+        let key = apply_virtual_key(None, input, &mut ids, now)?;
+        refuse_taken_name(configuration, &key)?;
+        if configuration.virtual_keys.contains_key(&key.id) {
+            return Err(ChangeError::Conflict(format!(
+                "virtual key `{0}` exists; change it with PUT /api/governance/virtual-keys/{0}",
+                key.id
+            )));
+        }
+        Ok((insert(configuration, key), secret))
+    };
+    let (key, secret) = app.live.change(change).await?;
+    info!(id = key.id, name = key.name, "virtual key created");
+    let shown = view(&app, &key, Some(&secret));
+    Ok(written("Virtual key created successfully", shown, &warnings))
+}
+
+/// `PUT /{id}`: changes what is given; an unknown id is created (architecture, decision 6).
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body,
+) -> AdminResult<Json<Value>> {
+    let mut input = VirtualKeyInput::from_json(&body.json()?)?;
+    if input.id.as_ref().is_some_and(|given| *given != id) {
+        return Err(AdminError::invalid("id", format!("differs from `{id}` in the URL; leave it out")));
+    }
+    input.id = Some(id.clone());
+    let now = app.now_ms();
+    let change = |configuration: &mut Configuration| {
+        let mut ids = IdSource::new(configuration);
+        let existing = configuration.virtual_keys.get(&id).cloned();
+        let key = apply_virtual_key(existing.as_deref(), input, &mut ids, now)?;
+        refuse_taken_name(configuration, &key)?;
+        Ok((insert(configuration, key), existing.is_none()))
+    };
+    let (key, is_new) = app.live.change(change).await?;
+    if !is_new {
+        forget_gone_meters(&app);
+        return Ok(written("Virtual key updated successfully", view(&app, &key, None), &[]));
+    }
+    if !key.secret_is_id {
+        info!(id = key.id, name = key.name, "virtual key created");
+        return Ok(written("Virtual key created successfully", view(&app, &key, None), &[]));
+    }
+    warn!(
+        name = key.name,
+        "virtual key created by PUT without a value: its id is its secret, rotate it"
+    );
+    let warning = format!(
+        "value: none was given, so the id `{id}` is the secret, which is easy to guess; POST \
+         /api/governance/virtual-keys/{id}/rotate gives it a generated one"
+    );
+    let shown = view(&app, &key, Some(&id));
+    Ok(written("Virtual key created successfully", shown, &[&warning]))
+}
+
+/// `DELETE /{id}`.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> AdminResult<Json<Value>> {
+    let change = |configuration: &mut Configuration| {
+        let gone = configuration.virtual_keys.remove(&id);
+        gone.ok_or_else(|| ChangeError::NotFound(unknown(&id)))
+    };
+    let gone = app.live.change(change).await?;
+    forget_gone_meters(&app);
+    info!(id = gone.id, name = gone.name, "virtual key deleted");
+    Ok(Json(json!({"message": "Virtual key deleted successfully"})))
+}
+
+/// `POST /{id}/rotate`: a new generated secret, which this answer alone shows. The old one is
+/// refused from now on.
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> AdminResult<Json<Value>> {
+    let now = app.now_ms();
+    let change = |configuration: &mut Configuration| {
+        let existing = configuration.virtual_keys.get(&id).cloned();
+        let existing = existing.ok_or_else(|| ChangeError::NotFound(unknown(&id)))?;
+        let mut ids = IdSource::new(configuration);
+        let mut input = VirtualKeyInput::default();
+        let secret = input.generate_value(&mut ids);
+        let key = apply_virtual_key(Some(&existing), input, &mut ids, now)?;
+        Ok((insert(configuration, key), secret))
+    };
+    let (key, secret) = app.live.change(change).await?;
+    info!(id = key.id, name = key.name, "virtual key has a new secret");
+    let shown = view(&app, &key, Some(&secret));
+    Ok(written("Virtual key rotated successfully", shown, &[]))
+}
+
+fn view(app: &App, key: &VirtualKeyConfig, secret: Option<&str>) -> Value {
+    let usages = Usages::of(app, &key.id);
+    virtual_key_to_json(key, &|id| usages.get(id), secret)
+}
+
+fn written(message: &str, shown: Value, warnings: &[&str]) -> Json<Value> {
+    let mut answer = json!({"message": message, "virtual_key": shown});
+    if !warnings.is_empty() {
+        answer["warnings"] = json!(warnings);
+    }
+    Json(answer)
+}
+
+fn insert(configuration: &mut Configuration, key: VirtualKeyConfig) -> Arc<VirtualKeyConfig> {
+    let key = Arc::new(key);
+    configuration.virtual_keys.insert(key.id.clone(), key.clone());
+    key
+}
+
+fn refuse_taken_name(
+    configuration: &Configuration,
+    key: &VirtualKeyConfig,
+) -> Result<(), ChangeError> {
+    let taken = |other: &&Arc<VirtualKeyConfig>| other.name == key.name && other.id != key.id;
+    match configuration.virtual_keys.values().find(taken) {
+        None => Ok(()),
+        Some(other) => Err(ChangeError::Conflict(format!(
+            "name: `{}` is the name of virtual key `{}`; change that one with PUT or choose \
+             another name",
+            key.name, other.id
+        ))),
+    }
+}
+
+fn unknown(id: &str) -> String {
+    format!("there is no virtual key `{id}`; GET /api/governance/virtual-keys lists them")
+}
+
+fn matches(key: &VirtualKeyConfig, parameters: &Parameters) -> bool {
+    let search = parameters.get("search").map(str::to_lowercase);
+    let found = search.is_none_or(|search| {
+        [&key.name, &key.id, &key.description].iter().any(|text| text.to_lowercase().contains(&search))
+    });
+    let of = |name, id: &Option<String>| match parameters.get(name) {
+        Some(wanted) => id.as_deref() == Some(wanted),
+        None => true,
+    };
+    found && of("team_id", &key.team_id) && of("customer_id", &key.customer_id)
+}
+
+fn sort(
+    keys: &mut [&VirtualKeyConfig],
+    parameters: &Parameters,
+    usages: &Usages,
+) -> AdminResult<()> {
+    let spent = |key: &VirtualKeyConfig| -> i64 {
+        let budgets = key.budgets.iter().filter_map(|budget| usages.get(&budget.id));
+        budgets.map(|usage| usage.used).sum()
+    };
+    // Sorting is stable and keys come in the order of their ids, so equal ones keep it.
+    match parameters.get("sort_by") {
+        None | Some("created_at") => keys.sort_by_key(|key| key.created_at),
+        Some("updated_at") => keys.sort_by_key(|key| key.updated_at),
+        Some("name") => keys.sort_by_cached_key(|key| key.name.to_lowercase()),
+        Some("status") => keys.sort_by_key(|key| !key.is_active),
+        Some("budget_spent") => keys.sort_by_cached_key(|key| spent(key)),
+        Some(other) => {
+            let message = format!(
+                "`{other}` is none of name, created_at, updated_at, status and budget_spent"
+            );
+            return Err(AdminError::invalid("sort_by", message));
+        }
+    }
+    match parameters.get("order") {
+        None | Some("asc") => Ok(()),
+        Some("desc") => {
+            keys.reverse();
+            Ok(())
+        }
+        Some(other) => {
+            Err(AdminError::from(crate::config::Problems::from(Problem::new(
+                "order",
+                format!("`{other}` is neither asc nor desc"),
+            ))))
+        }
+    }
+}
