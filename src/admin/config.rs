@@ -15,10 +15,7 @@ pub(super) async fn get(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 /// Takes over the fields that are given and leaves the others as they are.
-pub(super) async fn put(
-    State(app): State<Arc<App>>,
-    body: Body,
-) -> AdminResult<Json<Value>> {
+pub(super) async fn put(State(app): State<Arc<App>>, body: Body) -> AdminResult<Json<Value>> {
     let Value::Object(body) = body.json()? else {
         return Err(AdminError::invalid("", "the body must be a JSON object"));
     };
@@ -127,8 +124,13 @@ fn auth_with(
                 return Err(invalid(&path, "must be true or false"));
             }
             // A mistyped name here would leave the gateway open.
-            _ => return Err(invalid(&path, "not known; there are admin_username, admin_password, \
-                is_enabled and disable_auth_on_inference")),
+            _ => {
+                return Err(invalid(
+                    &path,
+                    "not known; there are admin_username, admin_password, \
+                is_enabled and disable_auth_on_inference",
+                ));
+            }
         }
     }
     Ok(auth)

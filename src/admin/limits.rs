@@ -24,7 +24,11 @@ pub(super) async fn rate_limits(
 ) -> Json<Value> {
     let usages = Usages::all(&app);
     let rows = levels(&app, |level| {
-        level.rate_limit.iter().map(|limit| rate_limit_to_json(limit, &|id| usages.get(id))).collect()
+        level
+            .rate_limit
+            .iter()
+            .map(|limit| rate_limit_to_json(limit, &|id| usages.get(id)))
+            .collect()
     });
     envelope("rate_limits", rows, &parameters)
 }

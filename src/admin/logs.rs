@@ -62,7 +62,7 @@ pub(super) async fn all_stats(State(app): State<Arc<App>>) -> AdminResult<Json<V
 }
 
 /// A page of the log, newest first, and how many requests the log has.
-async fn records(app: &App, page: Page) -> Result<(Vec<Value>, usize), sqlx::Error> {
+async fn records(app: &App, page: Page) -> crate::store::Result<(Vec<Value>, usize)> {
     let Some(store) = app.request_log.store() else {
         let recent = app.request_log.recent();
         let total = recent.len();

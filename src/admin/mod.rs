@@ -15,6 +15,8 @@ mod models;
 mod overview;
 mod providers;
 mod query;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod version;
 pub mod view;
@@ -77,4 +79,14 @@ async fn unknown(method: Method, uri: Uri) -> AdminError {
 async fn wrong_method(method: Method, uri: Uri) -> AdminError {
     let message = format!("{} does not take {method}", uri.path());
     AdminError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+}
+
+/// What the configuration in force warns of at `path` and below, with the rest of the path.
+fn warnings_at(app: &App, path: &str) -> Vec<String> {
+    let snapshot = app.live.snapshot();
+    let below = snapshot.warnings.iter().filter_map(|warning| {
+        let rest = warning.path.strip_prefix(path)?.strip_prefix('.')?;
+        Some(format!("{rest}: {}", warning.message))
+    });
+    below.collect()
 }

@@ -2,6 +2,7 @@
 
 use super::error::{AdminError, AdminResult};
 use super::query::Body;
+use super::warnings_at;
 use crate::app::App;
 use crate::config::entity::{Configuration, KeyConfig, ProviderConfig};
 use crate::config::json::provider_to_json;
@@ -51,7 +52,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, body: Body) -> AdminResult
     };
     let provider = app.live.change(change).await?;
     info!(provider = provider.name, "provider added");
-    Ok(Json(provider_to_json(&provider)))
+    Ok(written(&app, &provider))
 }
 
 /// `PUT /{provider}`: changes what is given, or adds the provider.
@@ -75,7 +76,7 @@ pub(super) async fn put(
     };
     let provider = app.live.change(change).await?;
     info!(provider = provider.name, "provider changed");
-    Ok(Json(provider_to_json(&provider)))
+    Ok(written(&app, &provider))
 }
 
 /// `DELETE /{provider}`.
@@ -104,6 +105,16 @@ pub(super) fn find(
             "there is no provider `{name}`; add it with POST /api/providers"
         ))
     })
+}
+
+/// The answer to a write, with what an operator should know about the provider.
+fn written(app: &App, provider: &ProviderConfig) -> Json<Value> {
+    let mut answer = provider_to_json(provider);
+    let warnings = warnings_at(app, &format!("providers.{}", provider.name));
+    if !warnings.is_empty() {
+        answer["warnings"] = json!(warnings);
+    }
+    Json(answer)
 }
 
 /// Puts a new or changed provider in its place.

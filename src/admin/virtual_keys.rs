@@ -3,10 +3,11 @@
 use super::error::{AdminError, AdminResult};
 use super::query::{Body, Parameters};
 use super::usage::{Usages, forget_gone_meters};
+use super::warnings_at;
 use crate::app::App;
 use crate::config::entity::{Configuration, VirtualKeyConfig};
 use crate::config::json::virtual_key_to_json;
-use crate::config::{ChangeError, IdSource, Problem, VirtualKeyInput, apply_virtual_key};
+use crate::config::{ChangeError, IdSource, VirtualKeyInput, apply_virtual_key};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
@@ -55,14 +56,12 @@ pub(super) async fn get(
 }
 
 /// `POST`: a new key with a generated secret, which this answer alone shows.
-pub(super) async fn post(
-    State(app): State<Arc<App>>,
-    body: Body,
-) -> AdminResult<Json<Value>> {
+pub(super) async fn post(State(app): State<Arc<App>>, body: Body) -> AdminResult<Json<Value>> {
     let mut input = VirtualKeyInput::from_json(&body.json()?)?;
     let mut warnings = Vec::new();
     if input.value.take().is_some() {
-        warnings.push("value: a new key gets a generated secret; the given one is not used");
+        let warning = "value: a new key gets a generated secret; the given one is not used";
+        warnings.push(warning.to_owned());
     }
     let now = app.now_ms();
     let change = |configuration: &mut Configuration| {
@@ -80,8 +79,7 @@ pub(super) async fn post(
     };
     let (key, secret) = app.live.change(change).await?;
     info!(id = key.id, name = key.name, "virtual key created");
-    let shown = view(&app, &key, Some(&secret));
-    Ok(written("Virtual key created successfully", shown, &warnings))
+    Ok(written(&app, CREATED, &key, Some(&secret), warnings))
 }
 
 /// `PUT /{id}`: changes what is given; an unknown id is created (architecture, decision 6).
@@ -92,7 +90,10 @@ pub(super) async fn put(
 ) -> AdminResult<Json<Value>> {
     let mut input = VirtualKeyInput::from_json(&body.json()?)?;
     if input.id.as_ref().is_some_and(|given| *given != id) {
-        return Err(AdminError::invalid("id", format!("differs from `{id}` in the URL; leave it out")));
+        return Err(AdminError::invalid(
+            "id",
+            format!("differs from `{id}` in the URL; leave it out"),
+        ));
     }
     input.id = Some(id.clone());
     let now = app.now_ms();
@@ -106,11 +107,11 @@ pub(super) async fn put(
     let (key, is_new) = app.live.change(change).await?;
     if !is_new {
         forget_gone_meters(&app);
-        return Ok(written("Virtual key updated successfully", view(&app, &key, None), &[]));
+        return Ok(written(&app, "Virtual key updated successfully", &key, None, Vec::new()));
     }
     if !key.secret_is_id {
         info!(id = key.id, name = key.name, "virtual key created");
-        return Ok(written("Virtual key created successfully", view(&app, &key, None), &[]));
+        return Ok(written(&app, CREATED, &key, None, Vec::new()));
     }
     warn!(
         name = key.name,
@@ -120,8 +121,7 @@ pub(super) async fn put(
         "value: none was given, so the id `{id}` is the secret, which is easy to guess; POST \
          /api/governance/virtual-keys/{id}/rotate gives it a generated one"
     );
-    let shown = view(&app, &key, Some(&id));
-    Ok(written("Virtual key created successfully", shown, &[&warning]))
+    Ok(written(&app, CREATED, &key, Some(&id), vec![warning]))
 }
 
 /// `DELETE /{id}`.
@@ -157,17 +157,30 @@ pub(super) async fn rotate(
     };
     let (key, secret) = app.live.change(change).await?;
     info!(id = key.id, name = key.name, "virtual key has a new secret");
-    let shown = view(&app, &key, Some(&secret));
-    Ok(written("Virtual key rotated successfully", shown, &[]))
+    Ok(written(&app, "Virtual key rotated successfully", &key, Some(&secret), Vec::new()))
 }
+
+const CREATED: &str = "Virtual key created successfully";
 
 fn view(app: &App, key: &VirtualKeyConfig, secret: Option<&str>) -> Value {
     let usages = Usages::of(app, &key.id);
     virtual_key_to_json(key, &|id| usages.get(id), secret)
 }
 
-fn written(message: &str, shown: Value, warnings: &[&str]) -> Json<Value> {
-    let mut answer = json!({"message": message, "virtual_key": shown});
+/// The answer to a write, with what an operator should know about the key.
+fn written(
+    app: &App,
+    message: &str,
+    key: &VirtualKeyConfig,
+    secret: Option<&str>,
+    mut warnings: Vec<String>,
+) -> Json<Value> {
+    let snapshot = app.live.snapshot();
+    if let Some(at) = snapshot.virtual_keys.iter().position(|other| *other.id == *key.id) {
+        warnings.extend(warnings_at(app, &format!("governance.virtual_keys[{at}]")));
+    }
+    let mut answer = json!({"message": message});
+    answer["virtual_key"] = view(app, key, secret);
     if !warnings.is_empty() {
         answer["warnings"] = json!(warnings);
     }
@@ -202,7 +215,9 @@ fn unknown(id: &str) -> String {
 fn matches(key: &VirtualKeyConfig, parameters: &Parameters) -> bool {
     let search = parameters.get("search").map(str::to_lowercase);
     let found = search.is_none_or(|search| {
-        [&key.name, &key.id, &key.description].iter().any(|text| text.to_lowercase().contains(&search))
+        [&key.name, &key.id, &key.description]
+            .iter()
+            .any(|text| text.to_lowercase().contains(&search))
     });
     let of = |name, id: &Option<String>| match parameters.get(name) {
         Some(wanted) => id.as_deref() == Some(wanted),
@@ -241,10 +256,7 @@ fn sort(
             Ok(())
         }
         Some(other) => {
-            Err(AdminError::from(crate::config::Problems::from(Problem::new(
-                "order",
-                format!("`{other}` is neither asc nor desc"),
-            ))))
+            Err(AdminError::invalid("order", format!("`{other}` is neither asc nor desc")))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The request log and its rollups: a SQLite file of their own, so that a busy log never holds up
 //! the configuration.
 
+use super::Result;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -121,7 +122,7 @@ pub struct FailoverRecord {
 
 impl LogStore {
     /// Opens the file, makes it if it is missing, and brings its tables up to date.
-    pub async fn open(path: &Path) -> Result<LogStore, sqlx::Error> {
+    pub async fn open(path: &Path) -> Result<LogStore> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -135,7 +136,7 @@ impl LogStore {
     }
 
     /// A store in memory, for tests.
-    pub async fn in_memory() -> Result<LogStore, sqlx::Error> {
+    pub async fn in_memory() -> Result<LogStore> {
         // More than one connection would be more than one database; an idle one must not close.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -154,7 +155,7 @@ impl LogStore {
         requests: &[LogRecord],
         rollups: &[RollupRecord],
         failovers: &[FailoverRecord],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         for record in requests {
             insert_request(&mut transaction, record).await?;
@@ -177,30 +178,31 @@ impl LogStore {
             .execute(&mut *transaction)
             .await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// The latest requests, newest first.
-    pub async fn recent(&self, limit: i64, offset: i64) -> Result<Vec<LogRecord>, sqlx::Error> {
-        sqlx::query_as(
+    pub async fn recent(&self, limit: i64, offset: i64) -> Result<Vec<LogRecord>> {
+        Ok(sqlx::query_as(
             "select * from requests order by timestamp_ms desc, seq desc limit $1 offset $2",
         )
         .bind(limit)
         .bind(offset)
         .fetch_all(&self.pool)
-        .await
+        .await?)
     }
 
     /// The latest request of that id.
-    pub async fn request(&self, id: &str) -> Result<Option<LogRecord>, sqlx::Error> {
-        sqlx::query_as("select * from requests where id = $1 order by seq desc limit 1")
+    pub async fn request(&self, id: &str) -> Result<Option<LogRecord>> {
+        Ok(sqlx::query_as("select * from requests where id = $1 order by seq desc limit 1")
             .bind(id)
             .fetch_optional(&self.pool)
-            .await
+            .await?)
     }
 
     /// How many requests are stored. Reads the two ends only, so it costs the same for any size.
-    pub async fn count(&self) -> Result<i64, sqlx::Error> {
+    pub async fn count(&self) -> Result<i64> {
         let (first, last): (Option<i64>, Option<i64>) = sqlx::query_as(
             "select (select min(seq) from requests), (select max(seq) from requests)",
         )
@@ -210,13 +212,8 @@ impl LogStore {
     }
 
     /// The buckets of one resolution with `from <= start < to`, by start.
-    pub async fn rollups(
-        &self,
-        resolution: i64,
-        from: i64,
-        to: i64,
-    ) -> Result<Vec<RollupRecord>, sqlx::Error> {
-        sqlx::query_as(
+    pub async fn rollups(&self, resolution: i64, from: i64, to: i64) -> Result<Vec<RollupRecord>> {
+        Ok(sqlx::query_as(
             "select * from rollups where resolution = $1 and start >= $2 and start < $3 \
              order by start, provider",
         )
@@ -224,7 +221,7 @@ impl LogStore {
         .bind(from)
         .bind(to)
         .fetch_all(&self.pool)
-        .await
+        .await?)
     }
 
     /// The failovers of one resolution with `from <= start < to`, by start.
@@ -233,8 +230,8 @@ impl LogStore {
         resolution: i64,
         from: i64,
         to: i64,
-    ) -> Result<Vec<FailoverRecord>, sqlx::Error> {
-        sqlx::query_as(
+    ) -> Result<Vec<FailoverRecord>> {
+        Ok(sqlx::query_as(
             "select * from failovers where resolution = $1 and start >= $2 and start < $3 \
              order by start",
         )
@@ -242,13 +239,13 @@ impl LogStore {
         .bind(from)
         .bind(to)
         .fetch_all(&self.pool)
-        .await
+        .await?)
     }
 
     /// The sums of every bucket of one resolution with `start < to`; histograms and names are left
     /// empty.
-    pub async fn sums(&self, resolution: i64, to: i64) -> Result<RollupRecord, sqlx::Error> {
-        sqlx::query_as(
+    pub async fn sums(&self, resolution: i64, to: i64) -> Result<RollupRecord> {
+        Ok(sqlx::query_as(
             "select $1 as resolution, 0 as start, '' as provider, \
              coalesce(sum(success), 0) as success, coalesce(sum(client_error), 0) as client_error, \
              coalesce(sum(rate_limited), 0) as rate_limited, \
@@ -263,7 +260,7 @@ impl LogStore {
         .bind(resolution)
         .bind(to)
         .fetch_one(&self.pool)
-        .await
+        .await?)
     }
 
     /// Deletes some of the requests that arrived before `requests_before_ms` and some of the
@@ -273,7 +270,7 @@ impl LogStore {
         requests_before_ms: i64,
         resolution: i64,
         start: i64,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<bool> {
         let requests = sqlx::query(
             "delete from requests where seq in (select seq from requests \
              where timestamp_ms < $1 order by timestamp_ms limit $2)",
@@ -297,10 +294,7 @@ impl LogStore {
     }
 }
 
-async fn insert_request(
-    connection: &mut sqlx::SqliteConnection,
-    record: &LogRecord,
-) -> Result<(), sqlx::Error> {
+async fn insert_request(connection: &mut sqlx::SqliteConnection, record: &LogRecord) -> Result<()> {
     sqlx::query(
         "insert into requests (id, timestamp_ms, operation, stream, virtual_key_id, \
          virtual_key_name, model_requested, provider, model, status, latency_us, first_token_us, \
@@ -331,14 +325,14 @@ async fn insert_request(
     .bind(&record.error)
     .bind(&record.error_kind)
     .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    Ok(())
 }
 
 async fn upsert_rollup(
     connection: &mut sqlx::SqliteConnection,
     record: &RollupRecord,
-) -> Result<(), sqlx::Error> {
+) -> Result<()> {
     sqlx::query(
         "insert or replace into rollups (resolution, start, provider, success, client_error, \
          rate_limited, server_error, cancelled, failovers, cost_nano, input_tokens, \
@@ -361,6 +355,6 @@ async fn upsert_rollup(
     .bind(&record.latency)
     .bind(&record.first_token)
     .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    Ok(())
 }

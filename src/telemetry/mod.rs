@@ -17,4 +17,6 @@ pub use metrics::Metrics;
 pub use record::{AttemptRecord, log_record};
 pub use request_log::RequestLog;
 pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
+#[cfg(test)]
+pub(crate) use row::fixture;
 pub use row::{AttemptRow, Outcome, RequestRow};

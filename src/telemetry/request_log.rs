@@ -8,7 +8,8 @@ use super::live::Pulse;
 use super::record::log_record;
 use super::rollup::{HOUR, Level, MINUTE, Sums, WindowSums};
 use super::row::RequestRow;
-use crate::store::log::{LogRecord, LogStore};
+use crate::store;
+use crate::store::log::{FailoverRecord, LogRecord, LogStore, RollupRecord};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,12 +141,7 @@ impl RequestLog {
     }
 
     /// Sums of the buckets of `resolution` ([`MINUTE`] or [`HOUR`]) with `from <= start < to`.
-    pub async fn window(
-        &self,
-        resolution: i64,
-        from: i64,
-        to: i64,
-    ) -> Result<WindowSums, sqlx::Error> {
+    pub async fn window(&self, resolution: i64, from: i64, to: i64) -> store::Result<WindowSums> {
         let (mut window, memory_from) =
             lock(&self.shared.levels)[usize::from(resolution == HOUR)].read(from, to);
         if let Some(store) = &self.shared.store
@@ -159,7 +155,7 @@ impl RequestLog {
     }
 
     /// Sums over everything that was ever counted.
-    pub async fn all_time(&self) -> Result<Sums, sqlx::Error> {
+    pub async fn all_time(&self) -> store::Result<Sums> {
         let (window, memory_from) = lock(&self.shared.levels)[1].read(i64::MIN, i64::MAX);
         let mut sums = match &self.shared.store {
             Some(store) => Sums::from_record(&store.sums(HOUR, memory_from).await?),
@@ -327,11 +323,7 @@ impl Writer {
     }
 }
 
-type ChangedRecords = (
-    [super::rollup::Changed; 2],
-    Vec<crate::store::log::RollupRecord>,
-    Vec<crate::store::log::FailoverRecord>,
-);
+type ChangedRecords = ([super::rollup::Changed; 2], Vec<RollupRecord>, Vec<FailoverRecord>);
 
 fn changed_records(shared: &Shared) -> ChangedRecords {
     let mut levels = lock(&shared.levels);
@@ -349,7 +341,7 @@ async fn restore(
     store: &LogStore,
     levels: &mut [Level; 2],
     recent: &mut VecDeque<Arc<LogRecord>>,
-) -> Result<(), sqlx::Error> {
+) -> store::Result<()> {
     for (level, resolution) in levels.iter_mut().zip([MINUTE, HOUR]) {
         let from = level.read(0, 0).1;
         let buckets = store.rollups(resolution, from, i64::MAX).await?;

@@ -4,8 +4,6 @@ mod now;
 mod series;
 mod warnings;
 
-pub(super) use now::recent_request;
-
 use super::error::{AdminError, AdminResult};
 use super::query::Parameters;
 use super::view::{Overview, Range};
@@ -40,7 +38,8 @@ pub(super) async fn get(
     overview.providers = now::providers(&snapshot, &app.health, app.now_ms());
     overview.virtual_keys = now::virtual_keys(&snapshot, &app.ledger, now);
     let recent = app.request_log.recent();
-    overview.recent = recent.iter().take(RECENT).map(|record| recent_request(record)).collect();
+    overview.recent =
+        recent.iter().take(RECENT).map(|record| now::recent_request(record)).collect();
     overview.warnings =
         warnings::warnings(&app, &snapshot, &overview.providers, &overview.virtual_keys);
     Ok(Json(overview))

@@ -14,11 +14,10 @@ impl Range {
     /// The window of `seconds` that ends with the bucket of `now`.
     pub(super) fn ending(now: i64, seconds: i64) -> Range {
         let widths = || WIDTHS.iter().copied();
-        let fits = widths().find(|width| ((seconds + *width - 1) / *width) <= MOST_BUCKETS);
+        let fits = widths().find(|width| buckets(seconds, *width) <= MOST_BUCKETS);
         let width = fits.or(widths().last()).unwrap_or(HOUR);
         let end = (now - now.rem_euclid(width)) + width;
-        let buckets = ((seconds + width - 1) / width).max(1);
-        Range { start: end - buckets * width, end, bucket_seconds: width }
+        Range { start: end - buckets(seconds, width) * width, end, bucket_seconds: width }
     }
 
     /// The resolution of the sums that the window is made of.
@@ -40,6 +39,10 @@ impl Range {
         let within = self.start <= start && start < self.end;
         within.then(|| ((start - self.start) / self.bucket_seconds) as usize)
     }
+}
+
+fn buckets(seconds: i64, width: i64) -> i64 {
+    (seconds + width - 1) / width
 }
 
 /// An overview of `window`, which reaches from [`Range::previous_start`] to the end of `range`;

@@ -22,14 +22,8 @@ pub(super) fn warnings(
     if providers.is_empty() {
         warn("no_providers", NO_PROVIDERS.to_owned());
     }
-    for (provider, key) in keys_without_value(snapshot) {
-        warn(
-            "key_without_value",
-            format!(
-                "key `{key}` of provider `{provider}` has no value, so it is not used; set the \
-             environment variable that it names, or give the key a value",
-            ),
-        );
+    for problem in &snapshot.warnings {
+        warn("configuration", problem.to_string());
     }
     for provider in providers.iter().filter(|provider| provider.state == HealthState::CoolingDown) {
         let name = &provider.name;
@@ -72,13 +66,6 @@ const OPEN_MANAGEMENT: &str = "anyone who reaches this gateway can change it: se
     listen on 127.0.0.1";
 const NO_PROVIDERS: &str = "no provider is configured: add one under Providers, or start with \
     OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY set";
-
-fn keys_without_value(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str)> {
-    snapshot.providers.iter().filter(|provider| !provider.keyless).flat_map(|provider| {
-        let keys = provider.keys.iter().filter(|key| key.enabled && key.value.is_empty());
-        keys.map(|key| (&*provider.name, &*key.name))
-    })
-}
 
 /// Models that a virtual key lists by name, without a price although a budget wants one.
 fn unpriced(snapshot: &Snapshot) -> Vec<(&str, &str, &str)> {
