@@ -9,7 +9,7 @@ mod service;
 pub use body::ReplyBytes;
 pub use models::{list_models, retrieve_model};
 pub use reply::failure_response;
-pub use service::serve;
+pub use service::{no_route, serve};
 pub(crate) use service::is_allowed_origin;
 
 use crate::llm::Operation;

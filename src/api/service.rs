@@ -10,7 +10,7 @@ use crate::llm::{Failure, FailureKind, Source};
 use crate::pipeline;
 use axum::Router;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
@@ -80,8 +80,19 @@ pub(crate) fn is_allowed_origin(allowed: &[String], origin: &str) -> bool {
         })
 }
 
-/// What an unknown path of the inference API answers.
-pub(crate) fn not_found(path: &str) -> Failure {
-    let message = format!("Route not found: {path}");
-    Failure::new(Source::Client, FailureKind::NotFound, message).with_code("route_not_found")
+/// What everything below the inference API answers that no route takes: 405 for a known path asked
+/// by another method, else 404.
+pub async fn no_route(method: Method, uri: Uri, headers: HeaderMap) -> axum::response::Response {
+    let path = uri.path();
+    let failure = match route(path) {
+        Some(_) => Failure::invalid(format!("{path} takes POST, not {method}"))
+            .with_status(405)
+            .with_code("method_not_allowed"),
+        None => {
+            let message = format!("Route not found: {method} {path}");
+            Failure::new(Source::Client, FailureKind::NotFound, message)
+                .with_code("route_not_found")
+        }
+    };
+    failure_response(&failure, &request_id(&headers)).map(axum::body::Body::new)
 }

@@ -16,7 +16,7 @@ use crate::telemetry::{Metrics, RequestLog};
 use crate::upstream::{Limits, install_crypto};
 use crate::{admin, ui};
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::header::HeaderName;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -197,6 +197,8 @@ fn router(app: &Arc<App>) -> Router {
         .route("/v1/models/{*id}", get(api::retrieve_model))
         .route("/openai/v1/models", get(api::list_models))
         .route("/openai/v1/models/{*id}", get(api::retrieve_model))
+        .route("/v1/{*rest}", any(api::no_route))
+        .route("/openai/{*rest}", any(api::no_route))
         .merge(ui::router())
         .layer(cors(app))
         .with_state(app.clone())
