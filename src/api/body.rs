@@ -26,7 +26,9 @@ impl Body for ReplyBytes {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.get_mut() {
-            ReplyBytes::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            ReplyBytes::Full(bytes) => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
             ReplyBytes::Stream(stream) => {
                 Pin::new(stream.as_mut()).poll_frame(context).map_err(|never| match never {})
             }

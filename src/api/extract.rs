@@ -79,7 +79,11 @@ fn require_headers(snapshot: &Snapshot, headers: &HeaderMap) -> Result<(), Failu
     Err(Failure::invalid(message).with_code("missing_required_headers"))
 }
 
-async fn read_body(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
+async fn read_body(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    limit: usize,
+) -> Result<Bytes, Failure> {
     let announced = headers.get("content-length").and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {

@@ -9,8 +9,8 @@ mod service;
 pub use body::ReplyBytes;
 pub use models::{list_models, retrieve_model};
 pub use reply::failure_response;
-pub use service::{no_route, serve};
 pub(crate) use service::is_allowed_origin;
+pub use service::{no_route, serve};
 
 use crate::llm::Operation;
 

@@ -17,7 +17,11 @@ use std::time::Instant;
 use tower::ServiceExt;
 
 /// Answers one request.
-pub async fn serve(app: Arc<App>, router: Router, request: Request<Incoming>) -> Response<ReplyBytes> {
+pub async fn serve(
+    app: Arc<App>,
+    router: Router,
+    request: Request<Incoming>,
+) -> Response<ReplyBytes> {
     let data_plane = match *request.method() {
         Method::POST => route(request.uri().path()),
         _ => None,
@@ -28,7 +32,11 @@ pub async fn serve(app: Arc<App>, router: Router, request: Request<Incoming>) ->
     }
 }
 
-async fn infer(app: &Arc<App>, route: &'static Route, request: Request<Incoming>) -> Response<ReplyBytes> {
+async fn infer(
+    app: &Arc<App>,
+    route: &'static Route,
+    request: Request<Incoming>,
+) -> Response<ReplyBytes> {
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     let snapshot = app.live.snapshot();

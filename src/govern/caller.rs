@@ -1,9 +1,8 @@
 //! Who is calling: the virtual key in the request's headers.
 
-use crate::config::{Snapshot, VirtualKey};
+use crate::config::{Snapshot, VirtualKey, secret_hash};
 use crate::llm::{Failure, FailureKind, Source};
 use http::HeaderMap;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// The caller of a request.
@@ -18,7 +17,7 @@ pub struct Caller {
 /// The headers in which a virtual key may stand, in the order in which they are looked at.
 ///
 /// Bifrost's own, then those of the OpenAI, Anthropic, Azure and Google SDKs.
-pub const KEY_HEADERS: [KeyHeader; 5] = [
+const KEY_HEADERS: [KeyHeader; 5] = [
     KeyHeader { name: "x-bf-vk", bearer: false, always_a_virtual_key: true },
     KeyHeader { name: "authorization", bearer: true, always_a_virtual_key: false },
     KeyHeader { name: "x-api-key", bearer: false, always_a_virtual_key: false },
@@ -28,18 +27,13 @@ pub const KEY_HEADERS: [KeyHeader; 5] = [
 
 /// A header in which a virtual key may stand.
 #[derive(Debug, Clone, Copy)]
-pub struct KeyHeader {
+struct KeyHeader {
     /// Its name in lower case.
-    pub name: &'static str,
+    name: &'static str,
     /// Whether the key follows the word `Bearer`.
-    pub bearer: bool,
+    bearer: bool,
     /// Whether a value in it can be nothing but a virtual key.
-    pub always_a_virtual_key: bool,
-}
-
-/// The SHA-256 under which a secret is known.
-pub fn secret_hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
+    always_a_virtual_key: bool,
 }
 
 /// Finds the caller.

@@ -88,12 +88,8 @@ impl Ledger {
         {
             let mut meters = ledger.meters.write().unwrap_or_else(PoisonError::into_inner);
             for row in rows {
-                let state = State {
-                    window_start: row.window_start,
-                    used: row.used,
-                    held: 0,
-                    unflushed: 0,
-                };
+                let state =
+                    State { window_start: row.window_start, used: row.used, held: 0, unflushed: 0 };
                 meters.insert(row.id.into(), Arc::new(Meter { state: Mutex::new(state) }));
             }
         }

@@ -10,7 +10,7 @@ mod flush;
 mod ledger;
 mod price;
 
-pub use caller::{Caller, KeyHeader, identify, secret_hash};
+pub use caller::{Caller, identify};
 pub use estimate::{Estimate, Learned};
 pub use flush::{flush_once, run_flusher};
 pub use ledger::{Ledger, MeterUsage, Refusal, Ticket};

@@ -51,7 +51,11 @@ const REST_REFUSED: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The first target's failure when all have failed; at once when nothing else can be tried.
-pub(super) async fn run(app: &Arc<App>, call: &Call, recorder: &mut Recorder) -> Result<Answer, Failure> {
+pub(super) async fn run(
+    app: &Arc<App>,
+    call: &Call,
+    recorder: &mut Recorder,
+) -> Result<Answer, Failure> {
     let plan = make_plan(app, call)?;
     let decoded = Decoded::default();
     let mut first: Option<Failure> = None;
@@ -135,7 +139,11 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(&self, decoded: &Decoded, recorder: &mut Recorder) -> Result<(Done, (Permit, InFlight)), Failure> {
+    async fn run(
+        &self,
+        decoded: &Decoded,
+        recorder: &mut Recorder,
+    ) -> Result<(Done, (Permit, InFlight)), Failure> {
         let (ticket, series) = self.admit().await?;
         let body = request_body(self.call, self.target, decoded)?;
         let provider = &self.target.provider;
@@ -206,8 +214,7 @@ impl Attempt<'_> {
                 crate::llm::Operation::Chat => request.max_tokens(),
                 _ => Some(0),
             };
-            let (input, output) =
-                self.app.ledger.learned.tokens(series, bytes, bound, model_max);
+            let (input, output) = self.app.ledger.learned.tokens(series, bytes, bound, model_max);
             let usage = Usage { input, output, ..Usage::default() };
             let cost = prices.map_or(0, |prices| cost_of(&usage, prices).0);
             Estimate { cost, tokens: i64::try_from(usage.total()).unwrap_or(i64::MAX) }
@@ -369,7 +376,10 @@ impl Attempt<'_> {
         // A few milliseconds more, so that the key is awake when it is asked for.
         let asked = match failure.kind {
             FailureKind::RateLimit => failure.retry_after.unwrap_or(REST),
-            _ => failure.retry_after.unwrap_or_default().min(self.target.provider.network.backoff_max),
+            _ => failure
+                .retry_after
+                .unwrap_or_default()
+                .min(self.target.provider.network.backoff_max),
         };
         tokio::time::sleep(pause.max(asked + Duration::from_millis(5))).await;
     }
@@ -475,7 +485,8 @@ fn refused(refusal: &Refusal, now: i64) -> Failure {
         }
         Unit::Tokens => {
             let window = meter.window.label();
-            let message = format!("{whose} token rate limit exceeded: {used} of {limit} per {window}");
+            let message =
+                format!("{whose} token rate limit exceeded: {used} of {limit} per {window}");
             (FailureKind::RateLimit, "token_limited", message)
         }
         Unit::Requests => {

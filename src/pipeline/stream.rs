@@ -69,7 +69,11 @@ impl Upstream {
     ///
     /// # Errors
     /// Whatever went wrong before the client had seen anything: it may be tried elsewhere.
-    pub(super) async fn commit(&mut self, provider: &Provider, limit: Duration) -> Result<(), Failure> {
+    pub(super) async fn commit(
+        &mut self,
+        provider: &Provider,
+        limit: Duration,
+    ) -> Result<(), Failure> {
         let read = async {
             while !self.passage.committed() && !self.passage.is_complete() {
                 self.read().await?;

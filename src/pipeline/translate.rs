@@ -2,8 +2,8 @@
 //! wire format, the hub's types when it does not.
 
 use super::call::Call;
-use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream};
 use crate::dialect::openai_chat::OpenaiChat;
+use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream};
 use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, EncodeContext, Frame, StreamDecoder, StreamEncoder};
 use crate::llm::{Event, Failure, FailureKind, Request, Source, Usage, Wire};
@@ -33,7 +33,11 @@ impl Decoded {
 ///
 /// # Errors
 /// When the target's format cannot say what was asked.
-pub(super) fn request_body(call: &Call, target: &Target, decoded: &Decoded) -> Result<Bytes, Failure> {
+pub(super) fn request_body(
+    call: &Call,
+    target: &Target,
+    decoded: &Decoded,
+) -> Result<Bytes, Failure> {
     let quirks = &target.provider.spec.quirks;
     if target.endpoint.wire == Wire::OpenaiChat {
         return call.request.for_upstream(&target.model, quirks);

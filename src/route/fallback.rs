@@ -37,11 +37,17 @@ pub(super) fn stand_in(
 }
 
 /// The vendor's default of the requested model's tier.
-fn equivalent(snapshot: &Snapshot, provider: &Provider, requested: &str) -> Result<Arc<str>, String> {
+fn equivalent(
+    snapshot: &Snapshot,
+    provider: &Provider,
+    requested: &str,
+) -> Result<Arc<str>, String> {
     let catalog = &snapshot.catalog;
     let tier = catalog.providers_of(requested).find_map(|vendor| catalog.tier(vendor, requested));
     let Some(tier) = tier else {
-        return Err(format!("does not serve '{requested}', and the catalogue knows no tier for it"));
+        return Err(format!(
+            "does not serve '{requested}', and the catalogue knows no tier for it"
+        ));
     };
     match catalog.equivalent(provider.spec.name, tier) {
         Some(model) => Ok(model.into()),

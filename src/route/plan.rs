@@ -200,7 +200,11 @@ impl<'a> Planner<'a> {
             for candidate in eligible {
                 let provider = candidate.target.provider.name.clone();
                 let model = candidate.target.model.to_string();
-                self.leave_out(&provider, Some(&model), "not drawn, and the request names its own fallbacks".into());
+                self.leave_out(
+                    &provider,
+                    Some(&model),
+                    "not drawn, and the request names its own fallbacks".into(),
+                );
             }
             return;
         }

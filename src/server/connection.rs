@@ -34,7 +34,11 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Starts a thread with its own event loop for each set of listeners.
-    pub(super) fn serve(listeners: Listeners, app: Arc<App>, router: Router) -> Result<Self, String> {
+    pub(super) fn serve(
+        listeners: Listeners,
+        app: &Arc<App>,
+        router: &Router,
+    ) -> Result<Self, String> {
         let connections = Connections {
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),

@@ -43,7 +43,10 @@ pub(super) fn bind(host: &str, port: u16, threads: usize) -> io::Result<Listener
     }
 }
 
-fn bind_all(mut address: SocketAddr, per_thread: &mut [Vec<TcpListener>]) -> io::Result<SocketAddr> {
+fn bind_all(
+    mut address: SocketAddr,
+    per_thread: &mut [Vec<TcpListener>],
+) -> io::Result<SocketAddr> {
     if address.port() != 0 {
         // Fails when another process listens there, which SO_REUSEPORT alone would not.
         drop(TcpListener::bind(address)?);

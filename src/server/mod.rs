@@ -79,8 +79,7 @@ fn default_app_dir() -> PathBuf {
 
 fn start_log(serve: &Serve) {
     let filter = EnvFilter::new(format!("{},sqlx=warn,hyper=warn", serve.log_level.as_str()));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second logger in one process is a test's; the first one stays.
     let _already_set = match serve.log_style {
         LogStyle::Json => builder.json().flatten_event(true).try_init(),

@@ -78,8 +78,9 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     let live = Live::open(file, Environment::process(), store.clone());
     let live = live.await.map_err(|problems| problems.to_string())?;
     let request_log = RequestLog::start(log_store, LOG_QUEUE).await;
-    let listeners = bind(&settings.host, settings.port, settings.threads)
-        .map_err(|error| format!("cannot listen on {}:{}: {error}", settings.host, settings.port))?;
+    let listeners = bind(&settings.host, settings.port, settings.threads).map_err(|error| {
+        format!("cannot listen on {}:{}: {error}", settings.host, settings.port)
+    })?;
     let address = listeners.address;
     let app = Arc::new(App {
         listen_is_loopback: is_loopback(address),
@@ -99,7 +100,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     let (background, flush) = (TaskTracker::new(), CancellationToken::new());
     background.spawn(run_flusher(app.ledger.clone(), store, flush.clone()));
     background.spawn(follow_configuration(app.clone(), flush.clone()));
-    let connections = Connections::serve(listeners, app.clone(), router(&app))?;
+    let connections = Connections::serve(listeners, &app, &router(&app))?;
     Ok(Running { address, app, connections, background, flush })
 }
 

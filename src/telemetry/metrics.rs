@@ -8,7 +8,9 @@ use super::row::{AttemptRow, RequestRow};
 use crate::llm::Cost;
 use hashbrown::HashMap;
 use prometheus::core::{AtomicF64, AtomicU64, GenericCounter, GenericCounterVec};
-use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, Opts, Registry, TextEncoder,
+};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -34,9 +36,8 @@ const BASE_LABELS: [&str; 16] = [
     "customer_name",
 ];
 
-const LATENCY_BUCKETS: [f64; 16] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0,
-];
+const LATENCY_BUCKETS: [f64; 16] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0];
 
 /// Series per metric at most; what comes after is counted under the model `other`.
 const MOST_SERIES: usize = 5_000;
@@ -96,17 +97,19 @@ impl Metrics {
     ///
     /// # Errors
     /// When two metrics share a name, which is a defect.
+    #[expect(clippy::too_many_lines, reason = "a table: one entry per metric")]
     pub fn new() -> Result<Arc<Self>, prometheus::Error> {
         let registry = Registry::new();
         let base = &BASE_LABELS[..];
         let with = |more: &[&'static str]| -> Vec<&'static str> {
             base.iter().copied().chain(more.iter().copied()).collect()
         };
-        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<Counters, prometheus::Error> {
-            let counter = Counters::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
+        let counter =
+            |name: &str, help: &str, labels: &[&str]| -> Result<Counters, prometheus::Error> {
+                let counter = Counters::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(counter.clone()))?;
+                Ok(counter)
+            };
         let histogram = |name: &str, help: &str, labels: &[&str]| {
             let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec());
             let histogram = HistogramVec::new(options, labels)?;
@@ -292,7 +295,13 @@ impl Metrics {
         state.finish()
     }
 
-    fn new_series(&self, row: &RequestRow, attempt: &AttemptRow, retries: u32, model: &str) -> Series {
+    fn new_series(
+        &self,
+        row: &RequestRow,
+        attempt: &AttemptRow,
+        retries: u32,
+        model: &str,
+    ) -> Series {
         let (key_id, key_name) = match &row.virtual_key {
             Some((id, name)) => (&**id, &**name),
             None => ("", ""),
@@ -317,7 +326,8 @@ impl Metrics {
             "",
             "",
         ];
-        let with = |last: &'static str| -> Vec<&str> { labels.iter().copied().chain([last]).collect() };
+        let with =
+            |last: &'static str| -> Vec<&str> { labels.iter().copied().chain([last]).collect() };
         Series {
             upstream_requests: self.upstream_requests.with_label_values(&labels),
             success_requests: self.success_requests.with_label_values(&labels),

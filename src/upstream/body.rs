@@ -93,6 +93,7 @@ pub async fn read_all(
 
 /// The provider cut the connection inside of an answer.
 fn cut(provider: &Provider, error: &str) -> Failure {
-    let message = format!("{} cut the connection before its answer was complete: {error}", provider.name);
+    let message =
+        format!("{} cut the connection before its answer was complete: {error}", provider.name);
     Failure::new(Source::Upstream, FailureKind::Connect, message)
 }

@@ -40,7 +40,7 @@ type Hyper = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 #[derive(Clone)]
 enum Pool {
-    Direct(Hyper),
+    Direct(Box<Hyper>),
     Proxied(reqwest::Client),
 }
 
@@ -53,7 +53,10 @@ thread_local! {
 /// # Errors
 /// `Connect` when no connection could be made or it broke, `Timeout` when the headers do not come
 /// within the provider's header time-out.
-pub async fn send(provider: &Provider, outgoing: Outgoing) -> Result<Response<UpstreamBody>, Failure> {
+pub async fn send(
+    provider: &Provider,
+    outgoing: Outgoing,
+) -> Result<Response<UpstreamBody>, Failure> {
     let network = &provider.network;
     let pool = pool(network)?;
     let answer = async {
@@ -105,7 +108,7 @@ fn pool(network: &Network) -> Result<Pool, Failure> {
         return Ok(pool);
     }
     let pool = match &network.proxy {
-        None => Pool::Direct(direct(network)?),
+        None => Pool::Direct(Box::new(direct(network)?)),
         Some(proxy) => Pool::Proxied(proxied(network, proxy)?),
     };
     POOLS.with_borrow_mut(|pools| pools.insert(key, pool.clone()));
@@ -135,7 +138,8 @@ fn direct(network: &Network) -> Result<Hyper, Failure> {
     connector.set_nodelay(true);
     connector.set_keepalive(Some(Duration::from_secs(60)));
     connector.set_connect_timeout(Some(network.connect_timeout));
-    let builder = HttpsConnectorBuilder::new().with_tls_config(tls_config(network)?).https_or_http();
+    let builder =
+        HttpsConnectorBuilder::new().with_tls_config(tls_config(network)?).https_or_http();
     let connector = match network.http2_only {
         true => builder.enable_http2().wrap_connector(connector),
         false => builder.enable_all_versions().wrap_connector(connector),

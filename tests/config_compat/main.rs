@@ -1,5 +1,7 @@
 //! Every released form of config.json stays readable, and a bad one says everything that is wrong.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 use std::path::{Path, PathBuf};
 use tollbridge::config::entity::{Configuration, SecretRef};
 use tollbridge::config::file::{File, load};

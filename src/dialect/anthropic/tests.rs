@@ -1,11 +1,9 @@
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
-
 use super::Anthropic;
 use crate::dialect::{ClientDialect, Dialect, EncodeContext, Quirks, openai_chat::OpenaiChat};
 use crate::llm::{Failure, Operation};
 use serde_json::{Value, json};
 
-fn encode(model: &str, request: Value) -> Result<Value, Failure> {
+fn encode(model: &str, request: &Value) -> Result<Value, Failure> {
     let request = OpenaiChat.decode_request(Operation::Chat, request.to_string().as_bytes())?;
     let context = EncodeContext { model, quirks: &Quirks::NONE, max_output_tokens: Some(8192) };
     let body = Anthropic.encode_request(&request, &context)?;
@@ -16,7 +14,7 @@ fn encode(model: &str, request: Value) -> Result<Value, Failure> {
 fn system_and_developer_messages_stand_above_in_order() {
     let body = encode(
         "claude-3-5-haiku-20241022",
-        json!({"model": "m", "temperature": 1.7, "messages": [
+        &json!({"model": "m", "temperature": 1.7, "messages": [
             {"role": "system", "content": "one"},
             {"role": "user", "content": "hi"},
             {"role": "developer", "content": [{"type": "text", "text": "two", "cache_control": {"type": "ephemeral"}}]},
@@ -38,7 +36,7 @@ fn system_and_developer_messages_stand_above_in_order() {
 fn calls_and_results_become_blocks() {
     let body = encode(
         "claude-3-5-haiku-20241022",
-        json!({"model": "m", "max_tokens": 5, "tool_choice": "required", "parallel_tool_calls": false,
+        &json!({"model": "m", "max_tokens": 5, "tool_choice": "required", "parallel_tool_calls": false,
             "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
             "messages": [
                 {"role": "user", "content": "go"},
@@ -70,13 +68,13 @@ fn thinking_is_a_budget_or_an_effort_by_model() {
         json!({"model": "m", "max_tokens": 8192, "temperature": 0.5, "reasoning_effort": effort,
             "messages": [{"role": "user", "content": "hi"}]})
     };
-    let old = encode("claude-sonnet-4-5", ask("low")).unwrap();
+    let old = encode("claude-sonnet-4-5", &ask("low")).unwrap();
     assert_eq!(old["thinking"], json!({"type": "enabled", "budget_tokens": 2099}));
     assert_eq!(old.get("temperature"), None);
-    let new = encode("claude-opus-4-6", ask("high")).unwrap();
+    let new = encode("claude-opus-4-6", &ask("high")).unwrap();
     assert_eq!(new["thinking"], json!({"type": "adaptive"}));
     assert_eq!(new["output_config"], json!({"effort": "high"}));
-    let none = encode("claude-opus-4-6", ask("none")).unwrap();
+    let none = encode("claude-opus-4-6", &ask("none")).unwrap();
     assert_eq!(none["thinking"], json!({"type": "disabled"}));
     assert_eq!(none["temperature"], json!(0.5));
 }
@@ -86,7 +84,7 @@ fn what_changes_the_answer_is_refused() {
     let ask = |name: &str, value: Value| {
         let mut request = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
         request[name] = value;
-        encode("claude", request)
+        encode("claude", &request)
     };
     assert_eq!(ask("n", json!(2)).unwrap_err().param.as_deref(), Some("n"));
     assert_eq!(ask("logprobs", json!(true)).unwrap_err().param.as_deref(), Some("logprobs"));
@@ -102,7 +100,7 @@ fn what_changes_the_answer_is_refused() {
 fn arguments_that_are_no_object_are_named() {
     let failure = encode(
         "claude",
-        json!({"model": "m", "messages": [{"role": "assistant", "tool_calls": [
+        &json!({"model": "m", "messages": [{"role": "assistant", "tool_calls": [
             {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{oops"}}]}]}),
     );
     assert_eq!(failure.unwrap_err().param.as_deref(), Some("messages[0].tool_calls"));

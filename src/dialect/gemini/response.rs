@@ -179,5 +179,5 @@ fn failure(status: u16, headers: &HeaderMap, error: Option<ErrorIn>) -> Failure 
 /// A duration as Google writes it: `12s`, `0.5s`.
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    (seconds >= 0.0 && seconds < 1e6).then(|| Duration::from_secs_f64(seconds))
+    (0.0..1e6).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
-
 use super::Gemini;
 use crate::dialect::{ClientDialect, Dialect, EncodeContext, Quirks, openai_chat::OpenaiChat};
 use crate::llm::{Operation, Response};

@@ -57,7 +57,7 @@ fn decode_chat(wire: ChatRequestWire) -> Result<ChatRequest, Failure> {
         model: wire.model,
         messages: messages.collect::<Result<_, _>>()?,
         tools: wire.tools.unwrap_or_default().into_iter().map(decode_tool).collect(),
-        tool_choice: wire.tool_choice.map(decode_tool_choice).transpose()?.flatten(),
+        tool_choice: wire.tool_choice.as_ref().map(decode_tool_choice).transpose()?.flatten(),
         parallel_tool_calls: wire.parallel_tool_calls,
         response_format: wire.response_format.map(decode_format),
         reasoning: decode_reasoning(wire.reasoning_effort, wire.reasoning),
@@ -246,13 +246,13 @@ fn decode_tool(wire: ToolWire) -> Tool {
 }
 
 /// `None` for a choice that leaves it to the provider.
-fn decode_tool_choice(value: Value) -> Result<Option<ToolChoice>, Failure> {
+fn decode_tool_choice(value: &Value) -> Result<Option<ToolChoice>, Failure> {
     let wrong = || {
         let message = "tool_choice must be \"none\", \"auto\", \"required\" or \
                        {\"type\":\"function\",\"function\":{\"name\":…}}";
         Failure::invalid(message).with_param("tool_choice")
     };
-    match &value {
+    match value {
         Value::Null => Ok(None),
         Value::String(word) => match word.as_str() {
             "auto" => Ok(Some(ToolChoice::Auto)),

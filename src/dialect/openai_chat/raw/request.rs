@@ -313,7 +313,7 @@ impl RawRequest {
     /// A count, however it is spelled (`100`, `1e2`); anything else is the provider's to refuse.
     fn read_number(&self, name: &str) -> Option<u64> {
         let number: f64 = self.text(name)?.parse().ok()?;
-        (number >= 0.0 && number < 1e15).then_some(number as u64)
+        (0.0..1e15).contains(&number).then_some(number as u64)
     }
 }
 
