@@ -5,6 +5,7 @@ use super::types::{
     ThinkingOut, ToolChoiceOut, ToolOut, TurnOut,
 };
 use crate::dialect::EncodeContext;
+use crate::dialect::schema::plain as plain_schema;
 use crate::llm::{
     ChatRequest, Data, Extra, Failure, Message, Part, Reasoning, ResponseFormat, Role, Tool,
     ToolChoice, Wire,
@@ -195,7 +196,10 @@ fn tool(tool: &Tool) -> ToolOut<'_> {
     ToolOut {
         name: &tool.name,
         description: tool.description.as_deref(),
-        input_schema: tool.parameters.clone().unwrap_or_else(|| json!({"type": "object"})),
+        input_schema: tool
+            .parameters
+            .as_ref()
+            .map_or_else(|| json!({"type": "object"}), plain_schema),
         strict: tool.strict.filter(|strict| *strict),
         cache_control: tool.extra.field(Wire::OpenaiChat, "cache_control"),
     }
@@ -261,7 +265,9 @@ fn output_config<'a>(
             word => word,
         });
     let format = match &chat.response_format {
-        Some(ResponseFormat::JsonSchema { schema, .. }) => Some(FormatOut::JsonSchema { schema }),
+        Some(ResponseFormat::JsonSchema { schema, .. }) => {
+            Some(FormatOut::JsonSchema { schema: plain_schema(schema) })
+        }
         _ => None,
     };
     (effort.is_some() || format.is_some()).then_some(OutputConfig { effort, format })

@@ -126,13 +126,13 @@ pub(super) struct OutputConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) effort: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) format: Option<FormatOut<'a>>,
+    pub(super) format: Option<FormatOut>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum FormatOut<'a> {
-    JsonSchema { schema: &'a Value },
+pub(super) enum FormatOut {
+    JsonSchema { schema: Value },
 }
 
 #[derive(Debug, Serialize)]

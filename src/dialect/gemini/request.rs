@@ -6,6 +6,7 @@ use super::types::{
     ToolsOut,
 };
 use crate::dialect::EncodeContext;
+use crate::dialect::schema::plain;
 use crate::llm::{
     ChatRequest, Data, Failure, Message, Part, Reasoning, ResponseFormat, Role, Tool, ToolChoice,
     Wire,
@@ -20,7 +21,7 @@ const UNKNOWN_SIGNATURE: &str = "skip_thought_signature_validator";
 /// Writes a request.
 pub(super) fn encode(chat: &ChatRequest, context: &EncodeContext) -> Result<Bytes, Failure> {
     let json_schema = match &chat.response_format {
-        Some(ResponseFormat::JsonSchema { schema, .. }) => Some(schema),
+        Some(ResponseFormat::JsonSchema { schema, .. }) => Some(plain(schema)),
         _ => None,
     };
     let wants_json =
@@ -213,7 +214,7 @@ fn tools(chat: &ChatRequest) -> Vec<ToolsOut<'_>> {
         .map(|tool: &Tool| FunctionOut {
             name: &tool.name,
             description: tool.description.as_deref(),
-            parameters_json_schema: tool.parameters.as_ref(),
+            parameters_json_schema: tool.parameters.as_ref().map(plain),
         })
         .collect();
     if functions.is_empty() {

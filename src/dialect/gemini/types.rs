@@ -88,7 +88,7 @@ pub(super) struct FunctionOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) parameters_json_schema: Option<&'a Value>,
+    pub(super) parameters_json_schema: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,7 +133,7 @@ pub(super) struct GenerationConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_mime_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) response_json_schema: Option<&'a Value>,
+    pub(super) response_json_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) thinking_config: Option<ThinkingConfig>,
 }
