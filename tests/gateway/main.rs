@@ -4,5 +4,6 @@
 
 mod failover;
 mod fidelity;
+mod money;
 mod stream;
 mod support;

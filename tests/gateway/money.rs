@@ -1,0 +1,63 @@
+//! What an answer says it cost, what the meter counts and what the metric shows are the same.
+
+use crate::support::Gateway;
+use mock_provider::Rule;
+use serde_json::json;
+
+#[tokio::test]
+async fn the_answer_the_meter_and_the_metric_agree() {
+    let gateway = Gateway::start().await;
+    gateway.mock.script(Rule::default().usage(1001, 333));
+    let body = json!({
+        "budget": {"max_limit": 1, "reset_duration": "1d"},
+        "provider_configs": [{"provider": "openai"}, {"provider": "anthropic"}],
+    });
+    gateway.send("PUT", "/api/governance/virtual-keys/vk-money", &[], body.to_string()).await;
+    let key = [("authorization", "Bearer vk-money")];
+    let mut nano = 0_i64;
+    for (model, stream) in [
+        ("gpt-4o-mini", false),
+        ("gpt-4o-mini", true),
+        ("anthropic/claude-3-5-haiku-20241022", false),
+    ] {
+        let ask = json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]});
+        let answer = gateway.send("POST", "/v1/chat/completions", &key, ask.to_string()).await;
+        let last = if stream { answer.chunks().0.pop().unwrap() } else { answer.json() };
+        // 1001 and 333 tokens at 0.15 and 0.60, or 0.80 and 4.00 dollars per million.
+        let expected = if model == "gpt-4o-mini" { 349_950 } else { 2_132_800 };
+        let cost = (last["extra_fields"]["cost"].as_f64().unwrap() * 1e9).round() as i64;
+        assert_eq!(cost, expected, "{model}");
+        nano += cost;
+    }
+    let read = gateway.send("GET", "/api/governance/virtual-keys/vk-money", &[], "").await.json();
+    let used = read["virtual_key"]["budget"]["current_usage"].as_f64().unwrap();
+    assert_eq!((used * 1e9).round() as i64, nano);
+    let metrics = gateway.send("GET", "/metrics", &[], "").await;
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let series = metrics.lines().filter(|line| line.starts_with("bifrost_cost_total{"));
+    let sum: i64 = series
+        .map(|line| (line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() * 1e9).round() as i64)
+        .sum();
+    assert_eq!(sum, nano);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_budget_refuses_what_has_no_price_unless_told_otherwise() {
+    let gateway = Gateway::start().await;
+    let key = [("authorization", "Bearer vk-strict")];
+    let ask =
+        json!({"model": "openai/no-such-model", "messages": [{"role": "user", "content": "hi"}]});
+    for (unpriced, status) in [("deny", 403), ("allow", 200)] {
+        let body = json!({
+            "budget": {"max_limit": 1, "reset_duration": "1d", "unpriced": unpriced},
+            "provider_configs": [{"provider": "openai"}],
+        });
+        let put =
+            gateway.send("PUT", "/api/governance/virtual-keys/vk-strict", &[], body.to_string());
+        assert_eq!(put.await.status, 200);
+        let answer = gateway.send("POST", "/v1/chat/completions", &key, ask.to_string()).await;
+        assert_eq!(answer.status, status, "{:?}", answer.body);
+    }
+    gateway.stop().await;
+}
