@@ -7,7 +7,8 @@ use super::warnings_at;
 use crate::app::App;
 use crate::config::entity::{Configuration, VirtualKeyConfig};
 use crate::config::json::virtual_key_to_json;
-use crate::config::{ChangeError, IdSource, VirtualKeyInput, apply_virtual_key};
+use crate::config::{ChangeError, IdSource, Problem, Problems, VirtualKeyInput, apply_virtual_key};
+use crate::provider::catalog;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
@@ -69,6 +70,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, body: Body) -> AdminResult
         let secret = input.generate_value(&mut ids);
         let key = apply_virtual_key(None, input, &mut ids, now)?;
         refuse_taken_name(configuration, &key)?;
+        refuse_unknown_providers(configuration, &key)?;
         if configuration.virtual_keys.contains_key(&key.id) {
             return Err(ChangeError::Conflict(format!(
                 "virtual key `{0}` exists; change it with PUT /api/governance/virtual-keys/{0}",
@@ -102,6 +104,7 @@ pub(super) async fn put(
         let existing = configuration.virtual_keys.get(&id).cloned();
         let key = apply_virtual_key(existing.as_deref(), input, &mut ids, now)?;
         refuse_taken_name(configuration, &key)?;
+        refuse_unknown_providers(configuration, &key)?;
         Ok((insert(configuration, key), existing.is_none()))
     };
     let (key, is_new) = app.live.change(change).await?;
@@ -175,10 +178,7 @@ fn written(
     secret: Option<&str>,
     mut warnings: Vec<String>,
 ) -> Json<Value> {
-    let snapshot = app.live.snapshot();
-    if let Some(at) = snapshot.virtual_keys.iter().position(|other| *other.id == *key.id) {
-        warnings.extend(warnings_at(app, &format!("governance.virtual_keys[{at}]")));
-    }
+    warnings.extend(warnings_at(app, &format!("governance.virtual_keys[{}]", key.id)));
     let mut answer = json!({"message": message});
     answer["virtual_key"] = view(app, key, secret);
     if !warnings.is_empty() {
@@ -191,6 +191,27 @@ fn insert(configuration: &mut Configuration, key: VirtualKeyConfig) -> Arc<Virtu
     let key = Arc::new(key);
     configuration.virtual_keys.insert(key.id.clone(), key.clone());
     key
+}
+
+/// A provider that is neither configured nor known to the gateway is a slip of the pen. One that is
+/// known and not configured yet is a warning.
+fn refuse_unknown_providers(
+    configuration: &Configuration,
+    key: &VirtualKeyConfig,
+) -> Result<(), ChangeError> {
+    let bindings = key.provider_configs.iter().flatten().enumerate();
+    let mut problems = Vec::new();
+    for (at, binding) in bindings {
+        let name = &binding.provider;
+        if !configuration.providers.contains_key(name) && catalog::find(name).is_none() {
+            let message = format!("there is no provider `{name}`: add it with POST /api/providers");
+            problems.push(Problem::new(format!("provider_configs[{at}].provider"), message));
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ChangeError::Invalid(Problems::from(problems))),
+    }
 }
 
 fn refuse_taken_name(

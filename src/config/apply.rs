@@ -113,7 +113,7 @@ pub fn apply_virtual_key(
         let old = key.provider_configs.take().unwrap_or_default();
         key.provider_configs = list.map(|list| bindings(&old, list, ids, &mut problems));
     }
-    let limits = Level { ids, problems: &mut problems };
+    let limits = Level { path: &path, ids, problems: &mut problems };
     limits.apply(&mut key.budgets, &mut key.rate_limit, input.limits);
     problems.check(key).map_err(|problems| problems.0)
 }
@@ -203,7 +203,7 @@ fn bindings(
             budgets: matched.map(|binding| binding.budgets.clone()).unwrap_or_default(),
             rate_limit: matched.and_then(|binding| binding.rate_limit.clone()),
         };
-        let level = Level { ids, problems };
+        let level = Level { path: &input.path, ids, problems };
         level.apply(&mut binding.budgets, &mut binding.rate_limit, input.limits);
         new.push(binding);
     }
@@ -212,6 +212,7 @@ fn bindings(
 
 /// The limits of a virtual key or of one of its providers.
 struct Level<'a> {
+    path: &'a str,
     ids: &'a mut IdSource,
     problems: &'a mut Problems,
 }
@@ -223,6 +224,19 @@ impl Level<'_> {
         rate_limit: &mut Option<RateLimitConfig>,
         input: LimitsInput,
     ) {
+        // Ids are shown beside the limits. Alone they would promise a limit that nobody sets.
+        let known = |id: &String| budgets.iter().any(|budget| budget.id == *id);
+        let budget_given = input.budgets != BudgetsInput::Absent;
+        if !budget_given && input.budget_id.as_ref().is_some_and(|id| !known(id)) {
+            let message = "sets no budget; give the `budget` itself";
+            self.problems.add(join(self.path, "budget_id"), message);
+        }
+        let known = |id: &String| rate_limit.as_ref().is_some_and(|limit| limit.id == *id);
+        let limit_given = input.rate_limit.is_some();
+        if !limit_given && input.rate_limit_id.as_ref().is_some_and(|id| !known(id)) {
+            let message = "sets no rate limit; give the `rate_limit` itself";
+            self.problems.add(join(self.path, "rate_limit_id"), message);
+        }
         match input.budgets {
             BudgetsInput::Absent => {}
             BudgetsInput::One(one) => self.one_budget(budgets, one),
@@ -353,3 +367,6 @@ fn matching<'a>(old: &'a [BudgetConfig], input: &BudgetInput) -> Option<&'a Budg
         old.iter().find(|old| Some(&old.reset_duration) == input.reset_duration.as_ref())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,3 +187,6 @@ fn proxy_config(
         kind,
     }
 }
+
+#[cfg(test)]
+mod tests;

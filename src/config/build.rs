@@ -113,8 +113,8 @@ fn virtual_keys(configuration: &Configuration, findings: &mut Findings) -> Vec<A
     let mut hashes = HashSet::new();
     let mut meter_ids = HashSet::new();
     let mut virtual_keys = Vec::with_capacity(configuration.virtual_keys.len());
-    for (at, config) in configuration.virtual_keys.values().enumerate() {
-        let path = format!("governance.virtual_keys[{at}]");
+    for config in configuration.virtual_keys.values() {
+        let path = format!("governance.virtual_keys[{}]", config.id);
         if !names.insert(&config.name) {
             let message = format!("the name `{}` is taken by another virtual key", config.name);
             findings.problems.add(format!("{path}.name"), message);
@@ -271,3 +271,6 @@ impl Limits<'_> {
         meters
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
 impl Environment {
     /// The environment of this process.
     pub fn process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
         Environment::from_fn(|name| std::env::var(name).ok())
     }
 

@@ -1,32 +1,47 @@
 //! config.json as the operator wrote it: Bifrost's schema.
+//!
+//! Every problem is reported at once with its JSON path. What the gateway does not know or does not
+//! do yet is a warning, unless ignoring it would grant what the file does not: then it is a problem.
 
 use super::entity::{AuthConfig, ClientConfig, Configuration};
 use super::env::Environment;
+use super::file_governance::Governance;
 use super::input::{ProviderInput, VirtualKeyInput};
+use super::input_settings;
 use super::problem::{Problem, Problems};
+use super::read::{Log, Object};
 use super::seed;
+use crate::provider::catalog::canonical_name;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// A config.json, read but not yet merged with the store.
 #[derive(Debug, Clone, Default)]
 pub struct File {
     /// `client`.
-    pub client: Option<ClientConfig>,
+    pub client: Option<Entry<ClientConfig>>,
     /// `governance.auth_config`.
-    pub auth: Option<AuthConfig>,
+    pub auth: Option<Entry<AuthConfig>>,
     /// `providers`, each under its name.
-    pub providers: Vec<ProviderInput>,
+    pub providers: Vec<Entry<ProviderInput>>,
     /// `governance.virtual_keys`.
-    pub virtual_keys: Vec<VirtualKeyInput>,
+    pub virtual_keys: Vec<Entry<VirtualKeyInput>>,
     /// `config_store`.
     pub config_store: StoreSettings,
     /// `logs_store`.
     pub logs_store: StoreSettings,
     /// What is ignored, by JSON path.
     pub warnings: Vec<Problem>,
-    /// The hash of each entity's text, by `provider:openai`, `virtual_key:vk-prod` and the like.
-    pub(super) hashes: Vec<(String, String)>,
+}
+
+/// Something in the file with the hash of its text, by which a later reading tells what changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry<T> {
+    /// What was read.
+    pub value: T,
+    /// SHA-256 of the text.
+    pub hash: [u8; 32],
 }
 
 /// Where a store is.
@@ -61,14 +76,145 @@ pub fn load(path: &Path) -> Result<Option<File>, Problems> {
 impl File {
     /// Reads a parsed config.json.
     pub fn from_json(json: &Value) -> Result<File, Problems> {
-        let _ = json;
-        Ok(File::default())
+        let log = Log::default();
+        let mut file = File::read(&Object::new(json, "", &log));
+        let (problems, warnings) = log.into_parts();
+        file.warnings = warnings;
+        Problems(problems).check(file)
     }
 
     /// The configuration that the file alone makes, for checking it without a store.
     pub fn into_configuration(self, environment: &Environment) -> Result<Configuration, Problems> {
         let mut configuration = Configuration::default();
-        seed::apply(&self, &mut configuration, &[], environment)?;
+        seed::apply(&self, &mut configuration, &[], environment, 0)?;
         Ok(configuration)
     }
+
+    fn read(object: &Object<'_>) -> File {
+        let client = object.object("client");
+        let mut client =
+            client.map(|client| input_settings::client(ClientConfig::default(), client));
+        read_plugins(object, &mut client);
+        let client_text = [object.value("client"), object.value("plugins")];
+        let mut governance = object.object("governance").map(Governance::read).unwrap_or_default();
+        if let Some(auth) = object.object("auth_config") {
+            // The deprecated place; the newer one wins.
+            let hash = hash(&[object.value("auth_config")]);
+            let auth = input_settings::auth(None, auth);
+            governance.auth.get_or_insert(Entry { value: auth, hash });
+        }
+        let file = File {
+            client: client.map(|value| Entry { value, hash: hash(&client_text) }),
+            auth: governance.auth,
+            providers: providers(object),
+            virtual_keys: governance.virtual_keys,
+            config_store: store_settings(object, "config_store"),
+            logs_store: store_settings(object, "logs_store"),
+            warnings: Vec::new(),
+        };
+        object.ignore(&["$schema"]);
+        if object.value("encryption_key").is_some() {
+            let message = "not supported yet: secrets are stored as they are; ignored";
+            object.log.warn("encryption_key", message);
+        }
+        for name in IGNORED {
+            if object.value(name).is_some_and(|value| !value.is_null()) {
+                object.log.warn(*name, "not supported yet; ignored");
+            }
+        }
+        object.warn_unknown();
+        file
+    }
+}
+
+const IGNORED: &[&str] = &[
+    "framework",
+    "mcp",
+    "vector_store",
+    "websocket",
+    "large_payload_optimization",
+    "cluster_config",
+    "saml_config",
+    "load_balancer_config",
+    "guardrails_config",
+    "audit_logs",
+];
+
+/// The hash of parts of the file, whatever their formatting.
+pub(super) fn hash(parts: &[Option<&Value>]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.map(Value::to_string).unwrap_or_default());
+        digest.update([0]);
+    }
+    digest.finalize().into()
+}
+
+fn providers(object: &Object<'_>) -> Vec<Entry<ProviderInput>> {
+    let Some(list) = object.object("providers") else { return Vec::new() };
+    let mut providers: Vec<Entry<ProviderInput>> = Vec::new();
+    for (name, value) in list.entries() {
+        let path = list.path_of(name);
+        let canonical = canonical_name(name);
+        if providers.iter().any(|other| other.value.name.as_deref() == Some(canonical)) {
+            object.log.problem(&path, format!("`{name}` is another name of `{canonical}`"));
+        }
+        let mut input = ProviderInput::read(Object::new(value, path, object.log));
+        input.name = Some(canonical.to_owned());
+        providers.push(Entry { value: input, hash: hash(&[Some(value)]) });
+    }
+    providers
+}
+
+/// The governance plugin holds two settings that restrict access and have their place in `client`.
+fn read_plugins(object: &Object<'_>, client: &mut Option<ClientConfig>) {
+    let Some(Some(plugins)) = object.objects("plugins") else { return };
+    for plugin in plugins {
+        let name = plugin.text("name").flatten().unwrap_or_default();
+        let enabled = plugin.boolean("enabled").unwrap_or(false);
+        match name.as_str() {
+            _ if !enabled => {}
+            "governance" => {
+                let Some(config) = plugin.object("config") else { continue };
+                if config.boolean("is_vk_mandatory") == Some(true) {
+                    client.get_or_insert_default().enforce_auth_on_inference = true;
+                }
+                if let Some(Some(headers)) = config.strings("required_headers") {
+                    client.get_or_insert_default().required_headers.extend(headers);
+                }
+                config.ignore(&["is_enterprise"]);
+                config.finish_leniently();
+            }
+            // What these do is built in.
+            "telemetry" | "logging" => {}
+            _ => object.log.warn(plugin.path, format!("`{name}` is not supported yet; ignored")),
+        }
+    }
+}
+
+fn store_settings(object: &Object<'_>, name: &'static str) -> StoreSettings {
+    let Some(store) = object.object(name) else { return StoreSettings::default() };
+    let mut settings = StoreSettings {
+        enabled: store.boolean("enabled").unwrap_or(true),
+        path: None,
+        retention_days: store.count("retention_days"),
+    };
+    match store.text("type").flatten().as_deref() {
+        None | Some("sqlite") => {
+            if let Some(config) = store.object("config") {
+                let path = config.text("path").flatten().filter(|path| !path.is_empty());
+                settings.path = path.map(PathBuf::from);
+                config.finish_leniently();
+            }
+        }
+        // A store that is off is no reason to stop.
+        Some(_) if !settings.enabled => store.ignore(&["config"]),
+        Some(other) => {
+            let message = format!("`{other}` is not supported yet; use `sqlite`");
+            store.log.problem(store.path_of("type"), message);
+            store.ignore(&["config"]);
+        }
+    }
+    store.finish_leniently();
+    settings
 }

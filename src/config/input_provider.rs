@@ -1,10 +1,11 @@
 //! Reading providers and their keys; see [`input`](super::input).
 
-use super::entity::CustomProviderConfig;
+use super::entity::{CustomProviderConfig, SecretRef};
 use super::input::{KeyInput, NetworkInput, ProviderInput, ProxyInput, reading};
 use super::problem::Problems;
 use super::read::{Object, secret};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 impl ProviderInput {
     /// Reads the body of a request.
@@ -83,16 +84,6 @@ impl KeyInput {
 
 impl NetworkInput {
     fn read(object: Object<'_>) -> Self {
-        let extra_headers = object.object("extra_headers").map(|headers| {
-            let entries = headers.entries().filter_map(|(name, value)| {
-                let read = secret(value);
-                if read.is_none() {
-                    headers.log.problem(headers.path_of(name), "must be a string");
-                }
-                Some((name.clone(), read?))
-            });
-            entries.collect()
-        });
         // Bifrost's schema file says `…_ms`, its server does not.
         let backoff = |name, schema_name| {
             let value = object.count(name).or(object.count(schema_name));
@@ -114,7 +105,7 @@ impl NetworkInput {
         };
         let input = NetworkInput {
             base_url: object.secret("base_url").flatten().map(|url| url.to_text()),
-            extra_headers,
+            extra_headers: object.object("extra_headers").map(|headers| extra_headers(&headers)),
             default_request_timeout_in_seconds: seconds("default_request_timeout_in_seconds"),
             connect_timeout_in_seconds: seconds("connect_timeout_in_seconds"),
             first_token_timeout_in_seconds: first_token,
@@ -135,6 +126,17 @@ impl NetworkInput {
         object.finish();
         input
     }
+}
+
+fn extra_headers(headers: &Object<'_>) -> BTreeMap<String, SecretRef> {
+    let entries = headers.entries().filter_map(|(name, value)| {
+        let read = secret(value);
+        if read.is_none() {
+            headers.log.problem(headers.path_of(name), "must be a string");
+        }
+        Some((name.clone(), read?))
+    });
+    entries.collect()
 }
 
 impl ProxyInput {

@@ -5,7 +5,7 @@ use super::entity::Configuration;
 use super::env::Environment;
 use super::file::File;
 use super::pricing::Catalog;
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
 use super::snapshot::Snapshot;
 use super::{seed, stored};
 use crate::store::{self, Db};
@@ -18,15 +18,22 @@ use tokio::sync::{Mutex, watch};
 /// written whole and only then published.
 #[derive(Debug)]
 pub struct Live {
-    current: ArcSwap<Snapshot>,
-    /// What `current` was built from.
-    source: ArcSwap<Configuration>,
+    published: Arc<Published>,
     /// Held while changing, so that there is one writer at a time.
-    writer: Mutex<()>,
-    versions: watch::Sender<u64>,
+    writer: Arc<Mutex<()>>,
     catalog: Arc<Catalog>,
     environment: Environment,
     store: Db,
+    /// What config.json says in vain; belongs to every snapshot.
+    file_warnings: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Published {
+    snapshot: ArcSwap<Snapshot>,
+    /// What `snapshot` was built from.
+    configuration: ArcSwap<Configuration>,
+    versions: watch::Sender<u64>,
 }
 
 /// Why a change was refused. Nothing has changed then, neither in memory nor in the store.
@@ -50,18 +57,17 @@ impl Live {
         environment: Environment,
         store: Db,
     ) -> Result<Live, Problems> {
-        let failed =
-            |error: store::Error| Problems::from(super::Problem::new("", error.to_string()));
-        let rows = store.load_config().await.map_err(failed)?;
+        let rows = store.load_config().await?;
+        let hashes = store.load_file_hashes().await?;
         let version = rows.version;
         let old = stored::from_rows(rows)?;
-        let hashes = store.load_file_hashes().await.map_err(failed)?;
         let mut new = old.clone();
-        let mut warnings = Vec::new();
+        let mut file_warnings = Vec::new();
         let mut file_hashes = Vec::new();
         if let Some(file) = file {
-            file_hashes = seed::apply(&file, &mut new, &hashes, &environment)?;
-            warnings = file.warnings;
+            let now = jiff::Timestamp::now().as_millisecond();
+            file_hashes = seed::apply(&file, &mut new, &hashes, &environment, now)?;
+            file_warnings = file.warnings;
         }
         if new.providers.is_empty() {
             for provider in environment.providers() {
@@ -75,37 +81,35 @@ impl Live {
         let built = build(&new, &catalog, &environment, count(version))?;
         let version = match stored::is_empty(&change) {
             true => version,
-            false => store.write_config(&change).await.map_err(failed)?,
+            false => store.write_config(&change).await?,
         };
-        warnings.extend(built.warnings.iter().cloned());
-        for warning in &warnings {
+        let version = count(version);
+        let snapshot = finished(built, version, &file_warnings);
+        for warning in &snapshot.warnings {
             tracing::warn!(path = warning.path, "{}", warning.message);
         }
-        let version = count(version);
-        Ok(Live {
-            current: ArcSwap::from_pointee(Snapshot { version, warnings, ..built }),
-            source: ArcSwap::from_pointee(new),
-            writer: Mutex::new(()),
+        let published = Arc::new(Published {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            configuration: ArcSwap::from_pointee(new),
             versions: watch::Sender::new(version),
-            catalog,
-            environment,
-            store,
-        })
+        });
+        let writer = Arc::default();
+        Ok(Live { published, writer, catalog, environment, store, file_warnings })
     }
 
     /// The snapshot in force, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.current.load_full()
+        self.published.snapshot.load_full()
     }
 
     /// The snapshot in force, to look at: cheaper than [`Live::snapshot`], not to be kept.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
-        self.current.load()
+        self.published.snapshot.load()
     }
 
     /// What the snapshot in force was built from.
     pub fn configuration(&self) -> Arc<Configuration> {
-        self.source.load_full()
+        self.published.configuration.load_full()
     }
 
     /// Where `env.NAME` references are looked up.
@@ -115,7 +119,7 @@ impl Live {
 
     /// The versions of the snapshots to come.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.versions.subscribe()
+        self.published.versions.subscribe()
     }
 
     /// Changes the configuration: a copy is changed, checked as a whole, written in one
@@ -124,7 +128,7 @@ impl Live {
         &self,
         mutate: impl FnOnce(&mut Configuration) -> Result<T, ChangeError>,
     ) -> Result<T, ChangeError> {
-        let _one_writer = self.writer.lock().await;
+        let one_writer = self.writer.clone().lock_owned().await;
         let old = self.configuration();
         let mut new = Configuration::clone(&old);
         let value = mutate(&mut new)?;
@@ -133,18 +137,43 @@ impl Live {
             return Ok(value);
         }
         let built = build(&new, &self.catalog, &self.environment, 0)?;
-        let version = self.store.write_config(&change).await.map_err(ChangeError::Store)?;
-        let version = count(version);
-        self.source.store(Arc::new(new));
-        self.current.store(Arc::new(Snapshot { version, ..built }));
-        self.versions.send_replace(version);
-        Ok(value)
+        // A caller who hangs up drops this future. What is written must be published all the same,
+        // so both happen in a task of their own, which holds the lock.
+        let store = self.store.clone();
+        let published = self.published.clone();
+        let file_warnings = self.file_warnings.clone();
+        let written = tokio::spawn(async move {
+            let version = count(store.write_config(&change).await?);
+            published.configuration.store(Arc::new(new));
+            published.snapshot.store(Arc::new(finished(built, version, &file_warnings)));
+            published.versions.send_replace(version);
+            drop(one_writer);
+            Ok(())
+        });
+        match written.await {
+            Ok(Ok(())) => Ok(value),
+            Ok(Err(store::Error::Conflict(message))) => Err(ChangeError::Conflict(message)),
+            Ok(Err(error)) => Err(ChangeError::Store(error)),
+            Err(error) => Err(ChangeError::Store(store::Error::Database(error.to_string()))),
+        }
     }
+}
+
+/// The snapshot with what is known only after writing.
+fn finished(built: Snapshot, version: u64, file_warnings: &[Problem]) -> Snapshot {
+    let warnings = file_warnings.iter().chain(&built.warnings).cloned().collect();
+    Snapshot { version, warnings, ..built }
 }
 
 /// A version is a count from 1; a damaged one is as good as none.
 fn count(version: i64) -> u64 {
     u64::try_from(version).unwrap_or_default()
+}
+
+impl From<store::Error> for Problems {
+    fn from(error: store::Error) -> Self {
+        Problem::new("", error.to_string()).into()
+    }
 }
 
 impl From<Problems> for ChangeError {
@@ -153,8 +182,8 @@ impl From<Problems> for ChangeError {
     }
 }
 
-impl From<Vec<super::Problem>> for ChangeError {
-    fn from(problems: Vec<super::Problem>) -> Self {
+impl From<Vec<Problem>> for ChangeError {
+    fn from(problems: Vec<Problem>) -> Self {
         ChangeError::Invalid(Problems(problems))
     }
 }
@@ -170,3 +199,6 @@ impl fmt::Display for ChangeError {
 }
 
 impl std::error::Error for ChangeError {}
+
+#[cfg(test)]
+mod tests;

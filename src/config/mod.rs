@@ -13,8 +13,10 @@ mod build_provider;
 pub mod entity;
 pub mod env;
 pub mod file;
+mod file_governance;
 pub mod input;
 mod input_provider;
+mod input_settings;
 pub mod json;
 mod live;
 mod operations;
@@ -34,6 +36,7 @@ pub use input::{
     BindingInput, BudgetInput, BudgetsInput, KeyInput, LimitsInput, NetworkInput, ProviderInput,
     ProxyInput, RateLimitInput, VirtualKeyInput,
 };
+pub use input_settings::{apply_auth, apply_client};
 pub use json::MeterUsage;
 pub use live::{ChangeError, Live};
 pub use problem::{Problem, Problems};

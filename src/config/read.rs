@@ -189,6 +189,15 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Like [`Object::unsupported`], where ignoring the field grants nothing.
+    pub(super) fn unsupported_leniently(&self, names: &[&'static str]) {
+        for name in names {
+            if self.value(name).is_some_and(|value| !is_blank(value)) {
+                self.log.warn(self.path_of(name), "not supported yet; ignored");
+            }
+        }
+    }
+
     /// Refuses every field that nobody asked for.
     pub(super) fn finish(self) {
         for (name, message) in self.unknown() {
@@ -198,6 +207,11 @@ impl<'a> Object<'a> {
 
     /// Warns of every field that nobody asked for.
     pub(super) fn finish_leniently(self) {
+        self.warn_unknown();
+    }
+
+    /// Warns of every field that nobody asked for so far.
+    pub(super) fn warn_unknown(&self) {
         for (name, message) in self.unknown() {
             self.log.warn(self.path_of(name), format!("{message}; ignored"));
         }
@@ -246,7 +260,7 @@ fn whole(value: &Value) -> Option<i64> {
 }
 
 /// Whether a value says nothing: null, false, 0, empty, or an object of such values.
-fn is_blank(value: &Value) -> bool {
+pub(super) fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(on) => !on,

@@ -1,19 +1,183 @@
-//! config.json meets the store: an entity that changed in the file since it was last read wins,
-//! anything else is left as the store has it.
+//! config.json meets the store.
+//!
+//! Per entity: one that changed in the file since it was last read wins, one that did not stays as
+//! the store has it, and what only the store knows is kept. So an edit in the dashboard survives a
+//! restart, and an edit of the file takes effect with it.
 
-use super::entity::Configuration;
+use super::apply::{IdSource, apply_virtual_key};
+use super::apply_provider::apply_provider;
+use super::entity::{Configuration, KeyConfig, ProviderConfig, SecretRef, VirtualKeyConfig};
 use super::env::Environment;
-use super::file::File;
-use super::problem::Problems;
+use super::file::{Entry, File};
+use super::input::{BudgetsInput, LimitsInput, ProviderInput, VirtualKeyInput};
+use super::problem::{Problems, join};
+use super::stored::hex;
 use crate::store::FileHashRow;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-/// Applies what changed in `file` to `configuration`. Returns the hashes to remember.
+/// Applies what changed in `file` to `configuration`; `hashes` are those that the last call
+/// returned. Returns the new ones. `now` is in Unix milliseconds.
 pub(super) fn apply(
     file: &File,
     configuration: &mut Configuration,
     hashes: &[FileHashRow],
     environment: &Environment,
+    now: i64,
 ) -> Result<Vec<FileHashRow>, Problems> {
-    let _ = (file, configuration, hashes, environment);
-    Ok(Vec::new())
+    let known = hashes.iter().map(|row| (row.entity.as_str(), row.hash.as_str())).collect();
+    let ids = IdSource::new(configuration);
+    let mut seed =
+        Seed { configuration, known, changed: Vec::new(), problems: Problems::default(), ids };
+    if let Some(client) = &file.client
+        && seed.changed("client", &client.hash, true)
+    {
+        seed.configuration.client = Arc::new(client.value.clone());
+    }
+    if let Some(auth) = &file.auth
+        && seed.changed("auth_config", &auth.hash, seed.configuration.auth.is_some())
+    {
+        seed.configuration.auth = Some(Arc::new(auth.value.clone()));
+    }
+    for entry in &file.providers {
+        seed.provider(entry);
+    }
+    for entry in &file.virtual_keys {
+        seed.virtual_key(entry, environment, now);
+    }
+    seed.problems.check(seed.changed)
+}
+
+struct Seed<'a> {
+    configuration: &'a mut Configuration,
+    known: HashMap<&'a str, &'a str>,
+    changed: Vec<FileHashRow>,
+    problems: Problems,
+    ids: IdSource,
+}
+
+impl Seed<'_> {
+    /// Whether the file wins: the entity is not in the store, or its text is another than last time.
+    fn changed(&mut self, entity: &str, hash: &[u8; 32], stored: bool) -> bool {
+        let hash = hex(hash);
+        let last = self.known.get(entity);
+        if stored && last.is_some_and(|last| **last == hash) {
+            return false;
+        }
+        if last.is_some() {
+            let reason = if stored { "it changed" } else { "the store has it no more" };
+            tracing::info!(entity, "taken from config.json anew: {reason}");
+        }
+        self.changed.push(FileHashRow { entity: entity.to_owned(), hash });
+        true
+    }
+
+    fn provider(&mut self, entry: &Entry<ProviderInput>) {
+        let name = entry.value.name.clone().unwrap_or_default();
+        let existing = self.configuration.providers.get(&name).cloned();
+        if !self.changed(&format!("provider:{name}"), &entry.hash, existing.is_some()) {
+            return;
+        }
+        // All settings are the file's; its keys find theirs in the store by id or name.
+        let old_keys = existing.as_ref().map(|old| old.keys.clone()).unwrap_or_default();
+        let base = ProviderConfig { keys: old_keys.clone(), ..ProviderConfig::new(&name) };
+        let mut provider = match apply_provider(Some(&base), entry.value.clone(), &mut self.ids) {
+            Ok(provider) => provider,
+            Err(problems) => return self.problems.0.extend(problems),
+        };
+        for key in old_keys {
+            let same = |other: &KeyConfig| other.id == key.id || other.name == key.name;
+            if !provider.keys.iter().any(same) {
+                tracing::info!(provider = name, key = key.name, "kept though not in config.json");
+                provider.keys.push(key);
+            }
+        }
+        if let Some(existing) = existing.filter(|existing| **existing != provider) {
+            tracing::info!(provider = existing.name, "config.json replaces what the store has");
+        }
+        self.configuration.providers.insert(name, Arc::new(provider));
+    }
+
+    fn virtual_key(&mut self, entry: &Entry<VirtualKeyInput>, environment: &Environment, now: i64) {
+        let mut input = entry.value.clone();
+        let resolved = match &input.value {
+            Some(reference @ SecretRef::Env(_)) => match environment.resolve(reference) {
+                Ok(secret) => Some(SecretRef::Value(secret.expose().to_owned())),
+                Err(message) => return self.problems.add(join(&input.path, "value"), message),
+            },
+            value => value.clone(),
+        };
+        // The variable's value belongs to the text: when it changes, so does the key's secret.
+        let mut digest = Sha256::new();
+        digest.update(entry.hash);
+        digest.update(resolved.as_ref().map(SecretRef::to_text).unwrap_or_default());
+        let hash: [u8; 32] = digest.finalize().into();
+        input.value = resolved;
+        let existing = self.existing_virtual_key(&input);
+        let entity = input.id.clone().or(input.name.clone()).unwrap_or_default();
+        if !self.changed(&format!("virtual_key:{entity}"), &hash, existing.is_some()) {
+            return;
+        }
+        if existing.is_none() && input.value.is_none() {
+            tracing::warn!(
+                virtual_key = entity,
+                "has no value in config.json: its id is its secret"
+            );
+        }
+        complete(&mut input);
+        match apply_virtual_key(existing.as_deref(), input, &mut self.ids, now) {
+            Ok(key) => {
+                if existing.is_some() {
+                    tracing::info!(virtual_key = key.id, "config.json replaces what the store has");
+                }
+                self.configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
+            }
+            Err(problems) => self.problems.0.extend(problems),
+        }
+    }
+
+    fn existing_virtual_key(&self, input: &VirtualKeyInput) -> Option<Arc<VirtualKeyConfig>> {
+        let keys = &self.configuration.virtual_keys;
+        match &input.id {
+            Some(id) => keys.get(id).cloned(),
+            None => keys.values().find(|key| Some(&key.name) == input.name.as_ref()).cloned(),
+        }
+    }
+}
+
+/// Says what the file leaves out: the defaults, not what the store has.
+fn complete(input: &mut VirtualKeyInput) {
+    input.description.get_or_insert_default();
+    input.is_active.get_or_insert(true);
+    input.model_substitution.get_or_insert(true);
+    input.team_id.get_or_insert(None);
+    input.customer_id.get_or_insert(None);
+    input.provider_configs.get_or_insert(None);
+    complete_limits(&mut input.limits);
+    for binding in input.provider_configs.iter_mut().flatten().flatten() {
+        complete_limits(&mut binding.limits);
+    }
+}
+
+fn complete_limits(limits: &mut LimitsInput) {
+    let budgets = match std::mem::take(&mut limits.budgets) {
+        BudgetsInput::Absent => Vec::new(),
+        BudgetsInput::One(budget) => vec![budget],
+        BudgetsInput::All(budgets) => budgets,
+    };
+    let budgets = budgets.into_iter().map(|mut budget| {
+        budget.calendar_aligned.get_or_insert(false);
+        budget.time_zone.get_or_insert(None);
+        budget.unpriced_allowed.get_or_insert(false);
+        budget.reserve.get_or_insert(true);
+        budget
+    });
+    limits.budgets = BudgetsInput::All(budgets.collect());
+    if let Some(limit) = limits.rate_limit.get_or_insert(None) {
+        limit.request_max_limit.get_or_insert(None);
+        limit.request_reset_duration.get_or_insert(None);
+        limit.token_max_limit.get_or_insert(None);
+        limit.token_reset_duration.get_or_insert(None);
+    }
 }

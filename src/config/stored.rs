@@ -13,7 +13,7 @@ use crate::store::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Reads the configuration from its rows.
@@ -29,9 +29,9 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
         }
     }
     let parts = VirtualKeyParts {
-        bindings: &rows.bindings,
-        budgets: &rows.budgets,
-        rate_limits: &rows.rate_limits,
+        bindings: group(&rows.bindings, |row| &row.virtual_key_id),
+        budgets: group(&rows.budgets, |row| &row.virtual_key_id),
+        rate_limits: group(&rows.rate_limits, |row| &row.virtual_key_id),
     };
     let mut virtual_keys = BTreeMap::new();
     for row in rows.virtual_keys {
@@ -42,13 +42,13 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
             Err(problem) => problems.0.push(problem),
         }
     }
-    let client = rows.client.map(client_from_row).transpose().unwrap_or_else(|problem| {
+    let client = rows.client.as_ref().map(client_from_row).transpose().unwrap_or_else(|problem| {
         problems.0.push(problem);
         None
     });
     problems.check(Configuration {
         client: Arc::new(client.unwrap_or_default()),
-        auth: rows.auth.map(auth_from_row).map(Arc::new),
+        auth: rows.auth.as_ref().map(auth_from_row).map(Arc::new),
         providers,
         virtual_keys,
     })
@@ -64,22 +64,36 @@ pub(super) fn difference(old: &Configuration, new: &Configuration) -> ConfigChan
         change.auth = Some(new.auth.as_deref().map(auth_row));
     }
     for (name, provider) in &new.providers {
-        if old.providers.get(name) != Some(provider) {
+        if differs(old.providers.get(name), provider) {
             change.put_providers.push(provider_rows(provider));
         }
     }
     let gone = old.providers.keys().filter(|name| !new.providers.contains_key(*name));
     change.delete_providers = gone.cloned().collect();
+    let mut meters_before = Vec::new();
+    let mut meters_after = HashSet::new();
     for (id, key) in &new.virtual_keys {
-        if old.virtual_keys.get(id) != Some(key) {
+        let old = old.virtual_keys.get(id);
+        if differs(old, key) {
             change.put_virtual_keys.push(virtual_key_rows(key));
+            meters_before.extend(old.into_iter().flat_map(|old| meter_ids(old)));
+            meters_after.extend(meter_ids(key));
         }
     }
-    let gone = old.virtual_keys.keys().filter(|id| !new.virtual_keys.contains_key(*id));
-    change.delete_virtual_keys = gone.cloned().collect();
-    let kept: HashSet<String> = meter_ids(new).collect();
-    change.delete_meters = meter_ids(old).filter(|id| !kept.contains(id)).collect();
+    for (id, key) in &old.virtual_keys {
+        if !new.virtual_keys.contains_key(id) {
+            change.delete_virtual_keys.push(id.clone());
+            meters_before.extend(meter_ids(key));
+        }
+    }
+    meters_before.retain(|id| !meters_after.contains(id));
+    change.delete_meters = meters_before;
     change
+}
+
+/// Most entities of two configurations are the same allocation.
+fn differs<T: PartialEq>(old: Option<&Arc<T>>, new: &Arc<T>) -> bool {
+    old.is_none_or(|old| !Arc::ptr_eq(old, new) && **old != **new)
 }
 
 /// Whether there is nothing to write.
@@ -93,16 +107,14 @@ pub(super) fn is_empty(change: &ConfigChange) -> bool {
         && change.file_hashes.is_empty()
 }
 
-fn meter_ids(configuration: &Configuration) -> impl Iterator<Item = String> {
-    configuration.virtual_keys.values().flat_map(|key| {
-        let bindings = key.provider_configs.iter().flatten();
-        let budgets = bindings.clone().flat_map(|binding| &binding.budgets).chain(&key.budgets);
-        let limits = bindings.filter_map(|binding| binding.rate_limit.as_ref());
-        let limits = limits.chain(&key.rate_limit);
-        let limits = limits
-            .flat_map(|limit| [format!("{}:requests", limit.id), format!("{}:tokens", limit.id)]);
-        budgets.map(|budget| budget.id.clone()).chain(limits).collect::<Vec<_>>()
-    })
+fn meter_ids(key: &VirtualKeyConfig) -> impl Iterator<Item = String> {
+    let bindings = key.provider_configs.iter().flatten();
+    let budgets = bindings.clone().flat_map(|binding| &binding.budgets).chain(&key.budgets);
+    let limits = bindings.filter_map(|binding| binding.rate_limit.as_ref());
+    let limits = limits
+        .chain(&key.rate_limit)
+        .flat_map(|limit| [format!("{}:requests", limit.id), format!("{}:tokens", limit.id)]);
+    budgets.map(|budget| budget.id.clone()).chain(limits)
 }
 
 fn client_row(client: &ClientConfig) -> ClientRow {
@@ -121,7 +133,7 @@ fn client_row(client: &ClientConfig) -> ClientRow {
     }
 }
 
-fn client_from_row(row: ClientRow) -> Result<ClientConfig, Problem> {
+fn client_from_row(row: &ClientRow) -> Result<ClientConfig, Problem> {
     Ok(ClientConfig {
         drop_excess_requests: row.drop_excess_requests,
         enable_logging: row.enable_logging,
@@ -146,7 +158,7 @@ fn auth_row(auth: &AuthConfig) -> AuthRow {
     }
 }
 
-fn auth_from_row(row: AuthRow) -> AuthConfig {
+fn auth_from_row(row: &AuthRow) -> AuthConfig {
     AuthConfig {
         admin_username: SecretRef::parse(&row.admin_username),
         admin_password: SecretRef::parse(&row.admin_password),
@@ -204,26 +216,7 @@ fn provider_rows(provider: &ProviderConfig) -> ProviderRows {
 
 fn provider_from_rows(row: ProviderRow, keys: &[KeyRow]) -> Result<ProviderConfig, Problem> {
     let path = format!("providers.{}", row.name);
-    let headers: BTreeMap<String, String> = from_json(&path, &row.extra_headers)?;
-    let headers = headers.into_iter().map(|(name, value)| (name, SecretRef::parse(&value)));
-    let first_token = row.first_token_timeout_in_seconds;
-    let network = NetworkConfig {
-        base_url: row.base_url,
-        extra_headers: headers.collect(),
-        default_request_timeout_in_seconds: number(&path, row.default_request_timeout_in_seconds)?,
-        connect_timeout_in_seconds: number(&path, row.connect_timeout_in_seconds)?,
-        first_token_timeout_in_seconds: first_token
-            .map(|value| number(&path, value))
-            .transpose()?,
-        stream_idle_timeout_in_seconds: number(&path, row.stream_idle_timeout_in_seconds)?,
-        max_retries: number(&path, row.max_retries)?,
-        retry_backoff_initial: number(&path, row.retry_backoff_initial)?,
-        retry_backoff_max: number(&path, row.retry_backoff_max)?,
-        insecure_skip_verify: row.insecure_skip_verify,
-        ca_cert_pem: row.ca_cert_pem,
-        max_conns_per_host: number(&path, row.max_conns_per_host)?,
-        enforce_http2: row.enforce_http2,
-    };
+    let network = network_from_row(&path, &row)?;
     let proxy = row.proxy_type.map(|kind| ProxyConfig {
         kind,
         url: SecretRef::parse(&row.proxy_url),
@@ -252,6 +245,27 @@ fn provider_from_rows(row: ProviderRow, keys: &[KeyRow]) -> Result<ProviderConfi
         send_back_raw_response: row.send_back_raw_response,
         custom: custom.map(|custom| from_json(&path, custom)).transpose()?,
         name: row.name,
+    })
+}
+
+fn network_from_row(path: &str, row: &ProviderRow) -> Result<NetworkConfig, Problem> {
+    let headers: BTreeMap<String, String> = from_json(path, &row.extra_headers)?;
+    let headers = headers.into_iter().map(|(name, value)| (name, SecretRef::parse(&value)));
+    let first_token = row.first_token_timeout_in_seconds;
+    Ok(NetworkConfig {
+        base_url: row.base_url.clone(),
+        extra_headers: headers.collect(),
+        default_request_timeout_in_seconds: number(path, row.default_request_timeout_in_seconds)?,
+        connect_timeout_in_seconds: number(path, row.connect_timeout_in_seconds)?,
+        first_token_timeout_in_seconds: first_token.map(|value| number(path, value)).transpose()?,
+        stream_idle_timeout_in_seconds: number(path, row.stream_idle_timeout_in_seconds)?,
+        max_retries: number(path, row.max_retries)?,
+        retry_backoff_initial: number(path, row.retry_backoff_initial)?,
+        retry_backoff_max: number(path, row.retry_backoff_max)?,
+        insecure_skip_verify: row.insecure_skip_verify,
+        ca_cert_pem: row.ca_cert_pem.clone(),
+        max_conns_per_host: number(path, row.max_conns_per_host)?,
+        enforce_http2: row.enforce_http2,
     })
 }
 
@@ -324,9 +338,18 @@ fn add_limits(
 }
 
 struct VirtualKeyParts<'a> {
-    bindings: &'a [BindingRow],
-    budgets: &'a [BudgetRow],
-    rate_limits: &'a [RateLimitRow],
+    bindings: HashMap<&'a str, Vec<&'a BindingRow>>,
+    budgets: HashMap<&'a str, Vec<&'a BudgetRow>>,
+    rate_limits: HashMap<&'a str, Vec<&'a RateLimitRow>>,
+}
+
+/// Rows by the virtual key that they belong to: there may be a hundred thousand of them.
+fn group<T>(rows: &[T], key: fn(&T) -> &String) -> HashMap<&str, Vec<&T>> {
+    let mut groups: HashMap<&str, Vec<&T>> = HashMap::new();
+    for row in rows {
+        groups.entry(key(row)).or_default().push(row);
+    }
+    groups
 }
 
 impl VirtualKeyParts<'_> {
@@ -334,7 +357,7 @@ impl VirtualKeyParts<'_> {
         let path = format!("governance.virtual_keys.{}", row.id);
         let secret_hash = from_hex(&row.secret_hash)
             .ok_or_else(|| Problem::new(&path, "the stored hash is damaged"))?;
-        let bindings = self.bindings.iter().filter(|binding| binding.virtual_key_id == row.id);
+        let bindings = self.bindings.get(row.id.as_str()).into_iter().flatten();
         let bindings = bindings.map(|binding| {
             Ok(ProviderBindingConfig {
                 id: binding.id,
@@ -368,9 +391,8 @@ impl VirtualKeyParts<'_> {
     }
 
     fn budgets(&self, virtual_key_id: &str, binding_id: Option<i64>) -> Vec<BudgetConfig> {
-        let rows = self.budgets.iter();
-        let rows =
-            rows.filter(|row| row.virtual_key_id == virtual_key_id && row.binding_id == binding_id);
+        let rows = self.budgets.get(virtual_key_id).into_iter().flatten();
+        let rows = rows.filter(|row| row.binding_id == binding_id);
         let budgets = rows.map(|row| BudgetConfig {
             id: row.id.clone(),
             max_limit: row.max_limit,
@@ -384,9 +406,8 @@ impl VirtualKeyParts<'_> {
     }
 
     fn rate_limit(&self, virtual_key_id: &str, binding_id: Option<i64>) -> Option<RateLimitConfig> {
-        let mut rows = self.rate_limits.iter();
-        let row =
-            rows.find(|row| row.virtual_key_id == virtual_key_id && row.binding_id == binding_id)?;
+        let mut rows = self.rate_limits.get(virtual_key_id)?.iter();
+        let row = rows.find(|row| row.binding_id == binding_id)?;
         Some(RateLimitConfig {
             id: row.id.clone(),
             request_max_limit: row.request_max_limit,
@@ -425,7 +446,8 @@ fn from_json<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Problem> 
     serde_json::from_str(text).map_err(|error| Problem::new(path, format!("stored JSON: {error}")))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string cannot fail.

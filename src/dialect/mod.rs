@@ -8,6 +8,7 @@ pub mod anthropic;
 pub mod gemini;
 pub mod openai_chat;
 pub mod quirks;
+mod schema;
 pub mod sse;
 mod status;
 

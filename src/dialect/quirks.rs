@@ -12,9 +12,6 @@ pub struct Quirks {
     /// Whether `stream_options.include_usage` is understood; Mistral and others send usage unasked
     /// and refuse the field.
     pub stream_options: bool,
-    /// Whether a stream ends with `data: [DONE]`. Cerebras, Perplexity and Hugging Face do not send
-    /// it: there a `finish_reason` is the end.
-    pub done_marker: bool,
     /// Whether `reasoning_effort: "minimal"` is understood; most compatible providers know only
     /// `low`, `medium` and `high`, so `minimal` becomes `low`.
     pub minimal_effort: bool,
@@ -39,7 +36,6 @@ impl Quirks {
         max_tokens_field: MaxTokensField::AsSent,
         drop_params: &[],
         stream_options: true,
-        done_marker: true,
         minimal_effort: true,
         tool_choice_required: "required",
     };

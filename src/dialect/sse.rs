@@ -158,7 +158,6 @@ fn field(line: &Bytes, name: &[u8]) -> Option<Bytes> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 

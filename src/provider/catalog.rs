@@ -65,14 +65,10 @@ pub const PROVIDERS: &[ProviderSpec] = &[
         },
         ..openai_like("mistral", "https://api.mistral.ai", &["MISTRAL_API_KEY", "MISTRAL_KEY"])
     },
-    ProviderSpec {
-        quirks: Quirks { done_marker: false, ..COMPATIBLE },
-        ..openai_like("cerebras", "https://api.cerebras.ai", &["CEREBRAS_API_KEY"])
-    },
+    openai_like("cerebras", "https://api.cerebras.ai", &["CEREBRAS_API_KEY"]),
     openai_like("openrouter", "https://openrouter.ai/api", &["OPENROUTER_API_KEY"]),
     ProviderSpec {
         endpoints: &[endpoint(Operation::Chat, Wire::OpenaiChat, "/chat/completions")],
-        quirks: Quirks { done_marker: false, ..COMPATIBLE },
         ..openai_like(
             "perplexity",
             "https://api.perplexity.ai",
@@ -88,7 +84,11 @@ pub const PROVIDERS: &[ProviderSpec] = &[
             &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
         )
     },
-    openai_like("together", "https://api.together.xyz", &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"]),
+    openai_like(
+        "together",
+        "https://api.together.xyz",
+        &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"],
+    ),
     ProviderSpec {
         endpoints: &[
             endpoint(Operation::Chat, Wire::OpenaiChat, "/chat/completions"),
@@ -99,7 +99,11 @@ pub const PROVIDERS: &[ProviderSpec] = &[
     },
     openai_like("xai", "https://api.x.ai", &["XAI_API_KEY"]),
     openai_like("nebius", "https://api.tokenfactory.nebius.com", &["NEBIUS_API_KEY"]),
-    openai_like("nvidia", "https://integrate.api.nvidia.com", &["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"]),
+    openai_like(
+        "nvidia",
+        "https://integrate.api.nvidia.com",
+        &["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"],
+    ),
     openai_like("sambanova", "https://api.sambanova.ai", &["SAMBANOVA_API_KEY"]),
     openai_like("hyperbolic", "https://api.hyperbolic.xyz", &["HYPERBOLIC_API_KEY"]),
     openai_like("moonshot", "https://api.moonshot.ai", &["MOONSHOT_API_KEY"]),
@@ -117,14 +121,11 @@ pub const PROVIDERS: &[ProviderSpec] = &[
         ..openai_like("zai", "https://api.z.ai/api/paas/v4", &["ZAI_API_KEY"])
     },
     openai_like("parasail", "https://api.parasail.io", &["PARASAIL_API_KEY"]),
-    ProviderSpec {
-        quirks: Quirks { done_marker: false, ..COMPATIBLE },
-        ..openai_like(
-            "huggingface",
-            "https://router.huggingface.co",
-            &["HF_TOKEN", "HUGGINGFACE_API_KEY", "HUGGING_FACE_API_KEY"],
-        )
-    },
+    openai_like(
+        "huggingface",
+        "https://router.huggingface.co",
+        &["HF_TOKEN", "HUGGINGFACE_API_KEY", "HUGGING_FACE_API_KEY"],
+    ),
     self_hosted("ollama", "OLLAMA_HOST"),
     self_hosted("vllm", "VLLM_BASE_URL"),
     self_hosted("sgl", "SGL_BASE_URL"),

@@ -14,7 +14,8 @@ pub fn url_path(provider: &Provider, endpoint: &Endpoint, model: &str, stream: b
         None if stream => endpoint.stream_path,
         None => endpoint.path,
     };
-    let path = if path.contains('{') { path.replace("{model}", &encode(model)) } else { path.into() };
+    let path =
+        if path.contains('{') { path.replace("{model}", &encode(model)) } else { path.into() };
     let base = provider.base_url.as_str();
     // A base URL that already ends in the version is what OpenAI's SDKs are given; it is meant so.
     let path = match base.ends_with("/v1") {

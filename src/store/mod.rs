@@ -38,9 +38,10 @@ impl Db {
     /// Opens the SQLite database at `path`, made if it is not there, and brings its schema up to
     /// date. A schema of a newer version is refused.
     pub async fn open(path: impl AsRef<Path>) -> Result<Db> {
+        create_private(path.as_ref())
+            .map_err(|error| Error::Database(format!("{}: {error}", path.as_ref().display())))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
@@ -81,6 +82,16 @@ impl Db {
 }
 
 const READERS: u32 = 4;
+
+/// Makes the file, if it is not there, readable to its owner only: it holds provider keys. SQLite
+/// gives the files beside it the same permissions.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
 
 #[cfg(test)]
 mod tests {

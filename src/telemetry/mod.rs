@@ -5,6 +5,7 @@
 
 mod histogram;
 mod live;
+mod metrics;
 mod record;
 mod request_log;
 mod rollup;
@@ -12,6 +13,7 @@ mod row;
 
 pub use histogram::Histogram;
 pub use live::Pulse;
+pub use metrics::Metrics;
 pub use record::{AttemptRecord, log_record};
 pub use request_log::RequestLog;
 pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};

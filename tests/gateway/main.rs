@@ -1,1 +1,8 @@
-fn main() {}
+//! The gateway over real sockets, with the mock provider as its upstream.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod failover;
+mod fidelity;
+mod stream;
+mod support;

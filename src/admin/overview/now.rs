@@ -148,7 +148,7 @@ fn limit(meter: &MeterSpec, ledger: &Ledger, now: i64) -> LimitUsage {
 }
 
 /// A request of the log as the dashboard lists it.
-pub(super) fn recent_request(record: &LogRecord) -> RecentRequest {
+pub(in crate::admin) fn recent_request(record: &LogRecord) -> RecentRequest {
     let milliseconds = |microseconds: i64| microseconds as f64 / 1000.0;
     let attempts: Vec<AttemptRecord> = serde_json::from_str(&record.attempts).unwrap_or_default();
     let answered = attempts.last().is_some_and(|attempt| attempt.failure.is_none());

@@ -1,0 +1,175 @@
+use super::*;
+use crate::config::entity::ProviderConfig;
+use crate::config::{IdSource, ProviderInput, VirtualKeyInput, apply_provider, apply_virtual_key};
+use serde_json::{Value, json};
+
+fn file(json: &Value) -> Option<File> {
+    Some(File::from_json(json).unwrap())
+}
+
+async fn open(file: Option<File>, store: &Db) -> Live {
+    Live::open(file, Environment::of(&[]), store.clone()).await.unwrap()
+}
+
+fn full() -> Value {
+    json!({
+        "client": {"enforce_auth_on_inference": true, "allowed_origins": ["https://a"]},
+        "providers": {
+            "openai": {
+                "keys": [{"name": "a", "value": "sk-a", "weight": 0.25, "models": ["gpt-4o"],
+                          "blacklisted_models": ["gpt-4"], "enabled": false}],
+                "network_config": {"extra_headers": {"x-a": "1"}, "max_retries": 3,
+                                   "first_token_timeout_in_seconds": 5},
+                "proxy_config": {"type": "http", "url": "http://p:1", "username": "u", "password": "p"},
+            },
+            "own": {"network_config": {"base_url": "https://x"},
+                    "custom_provider_config": {"base_provider_type": "anthropic"}},
+        },
+        "governance": {
+            "auth_config": {"is_enabled": true, "admin_username": "a", "admin_password": "b"},
+            "virtual_keys": [{
+                "id": "vk-prod", "name": "prod", "value": "sk-bf-1", "customer_id": "c",
+                "budget": {"max_limit": 10, "reset_duration": "1M", "calendar_aligned": true,
+                           "time_zone": "Europe/Berlin", "unpriced": "allow", "reserve": false},
+                "provider_configs": [
+                    {"provider": "openai", "weight": null, "allowed_models": [], "key_ids": ["a"],
+                     "fallback_model": "gpt-4o",
+                     "budgets": [{"max_limit": 1, "reset_duration": "1h"},
+                                 {"max_limit": 2, "reset_duration": "1d"}],
+                     "rate_limit": {"token_max_limit": 9, "token_reset_duration": "1m"}},
+                    {"provider": "own"},
+                ],
+            }, {"id": "all", "provider_configs": null}, {"id": "none", "provider_configs": []}],
+        },
+    })
+}
+
+#[tokio::test]
+async fn what_is_stored_is_read_back_the_same() {
+    let store = Db::memory().await.unwrap();
+    let first = open(file(&full()), &store).await;
+    let second = open(None, &store).await;
+    let (first, second) = (first.configuration(), second.configuration());
+    assert_eq!(first.client, second.client);
+    assert_eq!(first.auth, second.auth);
+    assert_eq!(first.providers, second.providers);
+    assert_eq!(first.virtual_keys, second.virtual_keys);
+    assert!(stored::is_empty(&stored::difference(&first, &second)));
+}
+
+#[tokio::test]
+async fn a_change_that_fails_changes_nothing() {
+    let store = Db::memory().await.unwrap();
+    let live = open(file(&full()), &store).await;
+    let (snapshot, rows) = (live.snapshot(), store.load_config().await.unwrap());
+    let invalid: Result<(), _> = live
+        .change(|configuration| {
+            configuration.virtual_keys.clear();
+            configuration.providers.insert("x".into(), Arc::new(ProviderConfig::new("x")));
+            Ok(())
+        })
+        .await;
+    assert!(matches!(invalid, Err(ChangeError::Invalid(_))));
+    let refused: Result<(), _> = live
+        .change(|configuration| {
+            configuration.providers.clear();
+            Err(ChangeError::NotFound("gone".into()))
+        })
+        .await;
+    assert!(matches!(refused, Err(ChangeError::NotFound(_))));
+    assert!(Arc::ptr_eq(&snapshot, &live.snapshot()));
+    assert_eq!(rows, store.load_config().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_change_is_written_and_published() {
+    let store = Db::memory().await.unwrap();
+    let live = open(file(&full()), &store).await;
+    let mut versions = live.subscribe();
+    let before = live.snapshot().version;
+    let budget = live.configuration().virtual_keys["vk-prod"].budgets[0].id.clone();
+    let delta = store::MeterDelta { id: budget, window_start: 1, amount: 5 };
+    store.add_meters(&[delta]).await.unwrap();
+    live.change(|configuration| {
+        let mut ids = IdSource::new(configuration);
+        let mut input = VirtualKeyInput::from_json(&json!({"name": "new"}))?;
+        input.generate_value(&mut ids);
+        let key = apply_virtual_key(None, input, &mut ids, 1)?;
+        configuration.virtual_keys.remove("vk-prod");
+        configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
+        let body = json!({"provider": "openai", "keys": [{"name": "z", "value": "sk-z"}]});
+        let old = configuration.providers.get("openai").cloned();
+        let input = ProviderInput::from_json(&body)?;
+        let provider = apply_provider(old.as_deref(), input, &mut ids)?;
+        configuration.providers.insert("openai".into(), Arc::new(provider));
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert!(versions.has_changed().unwrap());
+    assert_eq!(*versions.borrow_and_update(), before + 1);
+    assert_eq!(live.snapshot().version, before + 1);
+    assert_eq!(&*live.snapshot().provider("openai").unwrap().keys[0].name, "z");
+    assert_eq!(store.load_meters().await.unwrap(), [], "the deleted key's counter is gone");
+    let again = open(None, &store).await;
+    assert_eq!(again.configuration().virtual_keys, live.configuration().virtual_keys);
+    assert_eq!(again.snapshot().version, before + 1);
+}
+
+#[tokio::test]
+async fn two_keys_may_swap_their_names() {
+    let store = Db::memory().await.unwrap();
+    let live = open(file(&full()), &store).await;
+    live.change(|configuration| {
+        for (id, name) in [("all", "none"), ("none", "all")] {
+            let key = configuration.virtual_keys.get_mut(id).map(Arc::make_mut);
+            key.unwrap().name = name.to_owned();
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(open(None, &store).await.configuration().virtual_keys["all"].name, "none");
+}
+
+#[tokio::test]
+async fn an_edit_survives_until_the_file_changes() {
+    let store = Db::memory().await.unwrap();
+    let live = open(file(&full()), &store).await;
+    let created = live.configuration().virtual_keys["vk-prod"].clone();
+    live.change(|configuration| {
+        let old = configuration.virtual_keys["vk-prod"].clone();
+        let mut ids = IdSource::new(configuration);
+        let input = VirtualKeyInput::from_json(&json!({"budget": {"max_limit": 77}}))?;
+        let key = apply_virtual_key(Some(&old), input, &mut ids, 2)?;
+        configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let limit = |live: &Live| live.configuration().virtual_keys["vk-prod"].budgets[0].max_limit;
+    assert_eq!(limit(&open(file(&full()), &store).await), 77_000_000_000);
+    let mut edited = full();
+    edited["governance"]["virtual_keys"][0]["budget"]["max_limit"] = json!(20);
+    let live = open(file(&edited), &store).await;
+    assert_eq!(limit(&live), 20_000_000_000);
+    let key = &live.configuration().virtual_keys["vk-prod"];
+    assert_eq!(key.budgets[0].id, created.budgets[0].id, "usage belongs to the id");
+    let ids = |key: &crate::config::entity::VirtualKeyConfig| {
+        let bindings = key.provider_configs.iter().flatten();
+        bindings.map(|binding| binding.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(key), ids(&created));
+    let unchanged = live.snapshot().version;
+    assert_eq!(open(file(&edited), &store).await.snapshot().version, unchanged);
+}
+
+#[tokio::test]
+async fn providers_come_from_the_environment_when_nothing_names_one() {
+    let store = Db::memory().await.unwrap();
+    let environment = Environment::of(&[("OPENAI_API_KEY", "sk-secret-value")]);
+    let live = Live::open(None, environment, store.clone()).await.unwrap();
+    let snapshot = live.snapshot();
+    assert_eq!(snapshot.provider("openai").unwrap().keys[0].value.expose(), "sk-secret-value");
+    assert_eq!(store.load_config().await.unwrap().keys[0].value, "env.OPENAI_API_KEY");
+}

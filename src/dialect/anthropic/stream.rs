@@ -1,0 +1,105 @@
+//! Streams: Anthropic's events → the hub's.
+//! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
+
+use super::response::failure_in_stream;
+use super::types::{BlockIn, DeltaIn, EventIn, UsageIn, stop_reason};
+use crate::dialect::{Frame, StreamDecoder};
+use crate::llm::{BlockStart, Delta, Event, Failure};
+
+/// Anthropic's events to the hub's. Blocks of kinds that the hub does not know are left out, so
+/// numbers may differ.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    /// For each of Anthropic's blocks: the hub's number, if the hub knows its kind.
+    blocks: Vec<Option<u32>>,
+    next: u32,
+}
+
+impl StreamDecoder for Decoder {
+    fn decode(&mut self, frame: &Frame, out: &mut Vec<Event>) -> Result<(), Failure> {
+        let Some(data) = frame.data.as_ref().filter(|data| !data.is_empty()) else { return Ok(()) };
+        let event: EventIn = serde_json::from_slice(data).map_err(|error| {
+            Failure::bad_response(format!("the provider sent an unreadable event: {error}"))
+        })?;
+        match event.kind.as_str() {
+            "message_start" => {
+                let message = event.message.unwrap_or_default();
+                out.push(Event::Start { id: message.id, model: message.model, created: 0 });
+                out.push(Event::Usage(message.usage.into()));
+            }
+            "content_block_start" => {
+                self.start(event.index, event.content_block.unwrap_or_default(), out);
+            }
+            "content_block_delta" => self.delta(event.index, event.delta, out),
+            "content_block_stop" => {
+                out.extend(self.block(event.index).map(|index| Event::BlockStop { index }));
+            }
+            "message_delta" => message_delta(event.delta, event.usage, out),
+            "message_stop" => out.push(Event::End),
+            "error" => {
+                let failure = failure_in_stream(event.error.unwrap_or_default());
+                out.push(Event::Error(Box::new(failure)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `message_stop` is the only end: a stream without it broke off.
+    fn finish(&mut self, _out: &mut Vec<Event>) {}
+}
+
+impl Decoder {
+    fn start(&mut self, at: u32, block: BlockIn, out: &mut Vec<Event>) {
+        let (first, block) = match block.kind.as_str() {
+            "text" => (block.text, BlockStart::Text),
+            "thinking" => (block.thinking, BlockStart::Reasoning),
+            "redacted_thinking" => (String::new(), BlockStart::EncryptedReasoning(block.data)),
+            "tool_use" => {
+                let (id, name) = (block.id, block.name);
+                (String::new(), BlockStart::ToolCall { id, name, signature: None })
+            }
+            _ => return self.remember(at, None),
+        };
+        let index = self.next;
+        self.next += 1;
+        self.remember(at, Some(index));
+        out.push(Event::BlockStart { index, choice: 0, block });
+        if !first.is_empty() {
+            out.push(Event::BlockDelta { index, delta: Delta::Text(first) });
+        }
+    }
+
+    fn delta(&mut self, at: u32, delta: DeltaIn, out: &mut Vec<Event>) {
+        let Some(index) = self.block(at) else { return };
+        let delta = match delta.kind.as_str() {
+            "text_delta" => Delta::Text(delta.text),
+            "thinking_delta" => Delta::Text(delta.thinking),
+            "signature_delta" => Delta::Signature(delta.signature),
+            "input_json_delta" => Delta::Arguments(delta.partial_json),
+            _ => return,
+        };
+        out.push(Event::BlockDelta { index, delta });
+    }
+
+    fn block(&self, at: u32) -> Option<u32> {
+        self.blocks.get(at as usize).copied().flatten()
+    }
+
+    /// Numbers come in order; one beyond reason is not remembered.
+    fn remember(&mut self, at: u32, index: Option<u32>) {
+        let at = at as usize;
+        if at < 100_000 {
+            self.blocks.resize(self.blocks.len().max(at + 1), None);
+            self.blocks[at] = index;
+        }
+    }
+}
+
+fn message_delta(delta: DeltaIn, usage: Option<UsageIn>, out: &mut Vec<Event>) {
+    out.extend(usage.map(|usage| Event::Usage(usage.into())));
+    if let Some(word) = delta.stop_reason {
+        let reason = stop_reason(&word, delta.stop_sequence);
+        out.push(Event::Stop { choice: 0, reason });
+    }
+}

@@ -1,0 +1,13 @@
+//! The byte path: what a client or provider sent passes as it came, but for the fields that the
+//! gateway must change.
+//!
+//! Key order, unknown fields, number spellings and cache markers survive, and a long prompt is never
+//! parsed into values and written again.
+
+mod request;
+mod response;
+mod stream;
+
+pub use request::RawRequest;
+pub use response::{RawResponse, splice_extra_fields};
+pub use stream::RawStream;

@@ -1,0 +1,95 @@
+use super::*;
+use crate::provider::catalog;
+
+fn parse(body: &str) -> Result<RawRequest, Failure> {
+    RawRequest::parse(Operation::Chat, Bytes::copy_from_slice(body.as_bytes()))
+}
+
+fn upstream(body: &str, model: &str, quirks: &Quirks) -> String {
+    let body = parse(body).unwrap().for_upstream(model, quirks).unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[test]
+fn only_the_edited_members_change() {
+    let body = "{ \"temperature\" : 1e0, \"mod\\u0065l\": \"openai/gpt-4o\" ,\n \"fallbacks\":[\"a/b\"], \"x\":{\"y\":[1.50,\"\\u00e9\u{e9}\"]},\"messages\":[ {} ] }";
+    let expected = "{ \"temperature\" : 1e0, \"mod\\u0065l\": \"gpt-4o\", \"x\":{\"y\":[1.50,\"\\u00e9\u{e9}\"]},\"messages\":[ {} ] }";
+    assert_eq!(upstream(body, "gpt-4o", &Quirks::NONE), expected);
+}
+
+#[test]
+fn the_same_allocation_when_nothing_changes() {
+    let request = parse(r#"{"model":"m","messages":[1]}"#).unwrap();
+    let body = request.for_upstream("m", &Quirks::NONE).unwrap();
+    assert_eq!(body.as_ptr(), request.body().as_ptr());
+}
+
+#[test]
+fn members_are_removed_wherever_they_stand() {
+    let first = r#"{"fallbacks":[], "model":"m","messages":[1]}"#;
+    assert_eq!(upstream(first, "m", &Quirks::NONE), r#"{"model":"m","messages":[1]}"#);
+    let last = r#"{"model":"m","messages":[1], "fallbacks":["a/b"] }"#;
+    assert_eq!(upstream(last, "m", &Quirks::NONE), r#"{"model":"m","messages":[1] }"#);
+}
+
+#[test]
+fn a_stream_is_asked_for_its_usage() {
+    let ask = |options: &str| {
+        upstream(
+            &format!(r#"{{"model":"m","messages":[1],"stream":true{options}}}"#),
+            "m",
+            &Quirks::NONE,
+        )
+    };
+    let expect = |options: &str| {
+        format!(r#"{{"model":"m","messages":[1],"stream":true,"stream_options":{options}}}"#)
+    };
+    assert_eq!(ask(""), expect(r#"{"include_usage":true}"#));
+    assert_eq!(ask(r#","stream_options":null"#), expect(r#"{"include_usage":true}"#));
+    assert_eq!(ask(r#","stream_options":{}"#), expect(r#"{"include_usage":true}"#));
+    let kept = ask(r#","stream_options":{"include_obfuscation":false}"#);
+    assert_eq!(kept, expect(r#"{"include_usage":true,"include_obfuscation":false}"#));
+    let asked = ask(r#","stream_options":{"include_usage": true}"#);
+    assert_eq!(asked, expect(r#"{"include_usage": true}"#));
+}
+
+#[test]
+fn quirks_stay_on_the_byte_path() {
+    let mistral = &catalog::find("mistral").unwrap().quirks;
+    let body = r#"{"model":"m","messages":[1],"max_completion_tokens":5,"stream":true,"tool_choice":"required","reasoning_effort":"minimal","store":true,"stream_options":{"include_usage":true}}"#;
+    let expected = r#"{"model":"m","messages":[1],"max_tokens":5,"stream":true,"tool_choice":"any","reasoning_effort":"low"}"#;
+    assert_eq!(upstream(body, "m", mistral), expected);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let param = |body: &str| parse(body).unwrap_err().param;
+    assert_eq!(param(r#"{"messages":[1]}"#).as_deref(), Some("model"));
+    assert_eq!(param(r#"{"model":7,"messages":[1]}"#).as_deref(), Some("model"));
+    assert_eq!(param(r#"{"model":"m"}"#).as_deref(), Some("messages"));
+    assert_eq!(param(r#"{"model":"m","messages":"hi"}"#).as_deref(), Some("messages"));
+    assert_eq!(param(r#"{"model":"m","messages":[ ]}"#).as_deref(), Some("messages"));
+    assert_eq!(param(r#"{"model":"m","messages":[1],"stream":"yes"}"#).as_deref(), Some("stream"));
+    assert_eq!(
+        param(r#"{"model":"m","messages":[1],"fallbacks":[{}]}"#).as_deref(),
+        Some("fallbacks")
+    );
+    for bad in [
+        "",
+        "[]",
+        "{",
+        "{\"model\":\"m\"} x",
+        "\u{feff}{}",
+        r#"{"model":"a","model":"b","messages":[1]}"#,
+    ] {
+        let failure = parse(bad).unwrap_err();
+        assert!(failure.message.starts_with("invalid request format"), "{bad}: {failure}");
+    }
+}
+
+#[test]
+fn depth_is_no_danger() {
+    let deep =
+        format!(r#"{{"model":"m","messages":[1],"x":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    assert_eq!(upstream(&deep, "m", &Quirks::NONE), deep);
+}

@@ -1,0 +1,74 @@
+//! A complete answer as it came.
+
+use crate::dialect::openai_chat::types::UsageWire;
+use crate::llm::{Failure, Usage};
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+
+/// What is read of an answer that passes as it came.
+#[derive(Debug)]
+pub struct RawResponse {
+    usage: Option<Usage>,
+}
+
+impl RawResponse {
+    /// Reads what the provider counted.
+    ///
+    /// # Errors
+    /// `BadResponse` when `body` is no JSON object.
+    pub fn parse(body: &[u8]) -> Result<Self, Failure> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            usage: Option<UsageWire>,
+        }
+        let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        let answer: Option<Answer> = serde_json::from_slice(body).ok().filter(|_| is_object);
+        let answer = answer.ok_or_else(|| not_json(body))?;
+        Ok(RawResponse { usage: answer.usage.map(Usage::from) })
+    }
+
+    /// What the provider counted.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+}
+
+/// `body` with `"extra_fields": extra` as its last member. A body that is no object stays as it is.
+pub fn splice_extra_fields(body: Bytes, extra: &[u8]) -> Bytes {
+    let Some(end) = end_of_object(&body) else { return body };
+    let mut out = BytesMut::with_capacity(body.len() + extra.len() + 20);
+    splice_into(&body, end, extra, &mut out);
+    out.freeze()
+}
+
+/// Writes `object` with the extra member before the brace at `end`.
+pub(super) fn splice_into(object: &[u8], end: usize, extra: &[u8], out: &mut BytesMut) {
+    let (before, after) = object.split_at(end);
+    let is_empty = before.iter().rev().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    out.extend_from_slice(before);
+    out.extend_from_slice(if is_empty { b"\"extra_fields\":" } else { b",\"extra_fields\":" });
+    out.extend_from_slice(extra);
+    out.extend_from_slice(after);
+}
+
+/// Where the closing brace of `body` stands, if it ends in one.
+pub(super) fn end_of_object(body: &[u8]) -> Option<usize> {
+    let end = body.iter().rposition(|byte| !byte.is_ascii_whitespace())?;
+    (body.get(end) == Some(&b'}')).then_some(end)
+}
+
+/// What a body is that should have been an answer, in words that help.
+fn not_json(body: &[u8]) -> Failure {
+    let start: String =
+        String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default()).into_owned();
+    let lower = start.trim_start().to_ascii_lowercase();
+    let message = if body.is_empty() {
+        "the provider sent an empty answer".to_owned()
+    } else if lower.starts_with("<!doctype") || lower.starts_with("<html") {
+        "the provider sent an HTML page instead of an answer; check its base_url".to_owned()
+    } else {
+        "the provider sent an answer that is not a JSON object".to_owned()
+    };
+    Failure::bad_response(message).with_code("invalid_upstream_response")
+}

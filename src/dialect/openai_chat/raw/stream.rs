@@ -1,0 +1,184 @@
+//! A stream that passes frame by frame.
+
+use super::response::{end_of_object, splice_into};
+use crate::dialect::Frame;
+use crate::dialect::openai_chat::response::failure_in_stream;
+use crate::dialect::openai_chat::types::{Chunk, UsageWire};
+use crate::llm::{Failure, Usage};
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Passes the frames of one stream, reads what must be known of them, and keeps the last chunk back
+/// so that `extra_fields` can go into it.
+#[derive(Debug)]
+pub struct RawStream {
+    include_usage: bool,
+    committed: bool,
+    /// A `finish_reason` was seen and no content since.
+    stopped: bool,
+    complete: bool,
+    usage: Option<Usage>,
+    /// The JSON of the chunk that is kept back.
+    held: Option<Bytes>,
+    pieces: u64,
+}
+
+impl RawStream {
+    /// A stream for a client that asked for the usage chunk, or did not.
+    pub fn new(include_usage: bool) -> Self {
+        RawStream {
+            include_usage,
+            committed: false,
+            stopped: false,
+            complete: false,
+            usage: None,
+            held: None,
+            pieces: 0,
+        }
+    }
+
+    /// Takes a frame and appends what the client sees of it to `out`.
+    ///
+    /// # Errors
+    /// The failure that the provider reports inside of the stream, or `BadResponse` for a frame
+    /// that is no chunk.
+    pub fn push(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), Failure> {
+        let Some(data) = &frame.data else {
+            // Comments keep a connection alive; before the first content there is none to keep.
+            if self.committed {
+                out.extend_from_slice(&frame.raw);
+            }
+            return Ok(());
+        };
+        if self.complete || data.is_empty() {
+            return Ok(());
+        }
+        if data.trim_ascii() == b"[DONE]" {
+            self.complete = true;
+            return Ok(());
+        }
+        if memmem::find(data, b"\"error\"").is_some()
+            && let Some(failure) = failure_in_stream(data)
+        {
+            return Err(failure);
+        }
+        if self.read_usage(data)? {
+            if self.include_usage {
+                self.release(out);
+                self.held = Some(data.clone());
+            }
+            return Ok(());
+        }
+        if !self.committed {
+            self.committed = commits(data)?;
+        }
+        self.release(out);
+        self.pieces += 1;
+        self.stopped = has_text_value(data, b"\"finish_reason\"");
+        if self.stopped {
+            self.held = Some(data.clone());
+        } else {
+            out.extend_from_slice(&frame.raw);
+        }
+        Ok(())
+    }
+
+    /// The connection has ended. A provider that sends no `[DONE]` is done when it gave a reason.
+    pub fn close(&mut self) {
+        self.complete |= self.stopped;
+    }
+
+    /// Whether the client cannot be moved to another provider any more.
+    pub fn committed(&self) -> bool {
+        self.committed
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// What the provider has counted.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Chunks with content so far.
+    pub fn pieces(&self) -> u64 {
+        self.pieces
+    }
+
+    /// Appends the chunk that was kept back, with `extra_fields`, and the end marker.
+    pub fn finish(&mut self, extra_fields: &[u8], out: &mut BytesMut) {
+        if let Some(held) = self.held.take() {
+            out.extend_from_slice(b"data: ");
+            match end_of_object(&held) {
+                Some(end) => splice_into(&held, end, extra_fields, out),
+                None => out.extend_from_slice(&held),
+            }
+            out.extend_from_slice(b"\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    /// Reads the usage of a chunk. True for a chunk that has nothing else.
+    fn read_usage(&mut self, data: &[u8]) -> Result<bool, Failure> {
+        #[derive(Deserialize)]
+        struct UsageChunk {
+            #[serde(default)]
+            usage: Option<UsageWire>,
+            #[serde(default)]
+            choices: Option<Vec<IgnoredAny>>,
+        }
+        if !has_object_value(data, b"\"usage\"") {
+            return Ok(false);
+        }
+        let chunk: UsageChunk = serde_json::from_slice(data).map_err(|_| bad_chunk())?;
+        if let Some(usage) = chunk.usage {
+            self.usage = Some(self.usage.unwrap_or_default().max(usage.into()));
+        }
+        Ok(chunk.choices.is_none_or(|choices| choices.is_empty()))
+    }
+
+    fn release(&mut self, out: &mut BytesMut) {
+        if let Some(held) = self.held.take() {
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(&held);
+            out.extend_from_slice(b"\n\n");
+        }
+    }
+}
+
+/// Whether a chunk holds what a client cannot unsee: not the role alone, nor empty deltas.
+fn commits(data: &[u8]) -> Result<bool, Failure> {
+    let chunk: Chunk = serde_json::from_slice(data).map_err(|_| bad_chunk())?;
+    Ok(chunk
+        .choices
+        .iter()
+        .any(|choice| choice.finish_reason.is_some() || choice.delta.says_something()))
+}
+
+fn bad_chunk() -> Failure {
+    Failure::bad_response("the provider sent an event that is not a chat completion chunk")
+        .with_code("invalid_upstream_response")
+}
+
+/// Whether `key` stands in `data` with a string as its value. A key inside of a JSON string has its
+/// quotes escaped and is not found.
+fn has_text_value(data: &[u8], key: &[u8]) -> bool {
+    has_value(data, key, b'"')
+}
+
+fn has_object_value(data: &[u8], key: &[u8]) -> bool {
+    has_value(data, key, b'{')
+}
+
+fn has_value(data: &[u8], key: &[u8], first: u8) -> bool {
+    memmem::find_iter(data, key).any(|at| {
+        let rest = data.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+        let value = rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+        value.and_then(<[u8]>::first) == Some(&first)
+    })
+}

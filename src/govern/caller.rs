@@ -1,0 +1,104 @@
+//! Who is calling: the virtual key in the request's headers.
+
+use crate::config::{Snapshot, VirtualKey, secret_hash};
+use crate::llm::{Failure, FailureKind, Source};
+use http::HeaderMap;
+use std::sync::Arc;
+
+/// The caller of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// The virtual key, if the request carries a known one.
+    pub virtual_key: Option<Arc<VirtualKey>>,
+    /// A provider key that the client brought itself (`client.allow_direct_keys`).
+    pub direct_key: Option<String>,
+}
+
+/// The headers in which a virtual key may stand, in the order in which they are looked at.
+///
+/// Bifrost's own, then those of the OpenAI, Anthropic, Azure and Google SDKs.
+const KEY_HEADERS: [KeyHeader; 5] = [
+    KeyHeader { name: "x-bf-vk", bearer: false, always_a_virtual_key: true },
+    KeyHeader { name: "authorization", bearer: true, always_a_virtual_key: false },
+    KeyHeader { name: "x-api-key", bearer: false, always_a_virtual_key: false },
+    KeyHeader { name: "api-key", bearer: false, always_a_virtual_key: false },
+    KeyHeader { name: "x-goog-api-key", bearer: false, always_a_virtual_key: false },
+];
+
+/// A header in which a virtual key may stand.
+#[derive(Debug, Clone, Copy)]
+struct KeyHeader {
+    /// Its name in lower case.
+    name: &'static str,
+    /// Whether the key follows the word `Bearer`.
+    bearer: bool,
+    /// Whether a value in it can be nothing but a virtual key.
+    always_a_virtual_key: bool,
+}
+
+/// Finds the caller.
+///
+/// A token that is no known virtual key and does not look like one (`sk-bf-…`) is ignored, as SDKs
+/// insist on sending some key, unless virtual keys are enforced.
+///
+/// # Errors
+/// 401 for an unknown or missing key (403 when it stands in `x-bf-vk`, as in Bifrost), 403 for an
+/// inactive one.
+pub fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Failure> {
+    let mut direct_key = None;
+    for header in KEY_HEADERS {
+        let Some(token) = token(headers, header) else { continue };
+        if let Some(key) = snapshot.virtual_key(&secret_hash(token)) {
+            return match key.is_active {
+                true => Ok(Caller { virtual_key: Some(key.clone()), direct_key: None }),
+                false => Err(inactive(key)),
+            };
+        }
+        if header.always_a_virtual_key || looks_like_virtual_key(token) {
+            return Err(unknown(header));
+        }
+        direct_key.get_or_insert(token);
+    }
+    if snapshot.client.enforce_auth_on_inference {
+        return Err(required());
+    }
+    let direct_key = direct_key.filter(|_| snapshot.client.allow_direct_keys).map(str::to_owned);
+    Ok(Caller { virtual_key: None, direct_key })
+}
+
+fn token(headers: &HeaderMap, header: KeyHeader) -> Option<&str> {
+    let value = headers.get(header.name)?.to_str().ok()?.trim();
+    if !header.bearer {
+        return Some(value).filter(|value| !value.is_empty());
+    }
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn looks_like_virtual_key(token: &str) -> bool {
+    token.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("sk-bf-"))
+}
+
+fn unknown(header: KeyHeader) -> Failure {
+    let message = format!(
+        "Virtual key not found: no virtual key has the secret sent in `{}`. Check it, or create one \
+         with POST /api/governance/virtual-keys",
+        header.name
+    );
+    let failure = Failure::new(Source::Client, FailureKind::Authentication, message)
+        .with_code("virtual_key_not_found");
+    if header.always_a_virtual_key { failure.with_status(403) } else { failure }
+}
+
+fn inactive(key: &VirtualKey) -> Failure {
+    let message = format!("Virtual key '{}' is inactive", key.name);
+    Failure::new(Source::Client, FailureKind::Permission, message).with_code("virtual_key_blocked")
+}
+
+fn required() -> Failure {
+    let message = "A virtual key is required: send it as `Authorization: Bearer …`, `x-api-key` or \
+                   `x-bf-vk`";
+    Failure::new(Source::Client, FailureKind::Authentication, message)
+        .with_code("virtual_key_required")
+}

@@ -1,0 +1,523 @@
+//! The loop over targets, keys and retries.
+
+use super::backoff::pause;
+use super::call::Call;
+use super::extra_fields::extra_fields;
+use super::record::{Recorder, micros_since, needs_price};
+use super::stream::{StreamReply, Upstream};
+use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
+use super::{Reply, ReplyBody};
+use crate::app::App;
+use crate::config::{Binding, MeterSpec, Unit};
+use crate::govern::{Estimate, Refusal, Ticket, cost_of};
+use crate::llm::{Failure, FailureKind, Retry, Source, Usage, Wire};
+use crate::provider::{AccessList, Key, Secret, authorize, codec, url_path};
+use crate::route::{Ask, Decision, InFlight, NoKey, Plan, Target, draw_key, plan};
+use crate::telemetry::AttemptRow;
+use crate::upstream::{self, Outgoing, Permit, answer_headers, read_all};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, header};
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An answer that has been found, before the books are closed.
+pub(super) struct Answer {
+    target: Target,
+    done: Done,
+    /// Kept to the end of a stream; a full answer has been read already.
+    places: (Permit, InFlight),
+}
+
+/// What one attempt brought.
+struct Done {
+    headers: HeaderMap,
+    raw_request: Option<Box<RawValue>>,
+    content: Content,
+}
+
+enum Content {
+    Full { body: Bytes, usage: Option<Usage>, raw_response: Option<Box<RawValue>> },
+    Stream(Box<Upstream>),
+}
+
+/// How long a key rests after a rate limit that does not say how long.
+const REST: Duration = Duration::from_secs(1);
+/// How long one key of several rests after its provider refused it (401, 402, 403).
+const REST_REFUSED: Duration = Duration::from_secs(30);
+
+/// Tries the targets in order until one answers.
+///
+/// # Errors
+/// The first target's failure when all have failed; at once when nothing else can be tried.
+pub(super) async fn run(
+    app: &Arc<App>,
+    call: &Call,
+    recorder: &mut Recorder,
+) -> Result<Answer, Failure> {
+    let plan = make_plan(app, call)?;
+    let decoded = Decoded::default();
+    let mut first: Option<Failure> = None;
+    let last = plan.targets.len().saturating_sub(1);
+    for (index, target) in plan.targets.into_iter().enumerate() {
+        let attempt = Attempt { app, call, target: &target, index, is_last: index == last };
+        let failure = match attempt.run(&decoded, recorder).await {
+            Ok((done, places)) => return Ok(Answer { target, done, places }),
+            Err(failure) => failure,
+        };
+        let stop = failure.retry == Retry::Never;
+        // The first failure is what the client asked about; a shorter wait elsewhere still helps.
+        let wait = failure.retry_after;
+        let first = first.get_or_insert(failure);
+        if first.status == 429 && wait.is_some() {
+            first.retry_after = first.retry_after.min(wait).or(wait);
+        }
+        if stop {
+            break;
+        }
+    }
+    Err(first.unwrap_or_else(|| Failure::new(Source::Gateway, FailureKind::Internal, "empty plan")))
+}
+
+fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
+    let now = app.now();
+    let ask = Ask {
+        operation: call.operation,
+        model: call.request.model(),
+        fallbacks: call.request.fallbacks(),
+        virtual_key: call.caller.virtual_key.as_ref(),
+    };
+    let closed = |binding: &Binding| binding_closed(app, binding, now);
+    let planned = plan(&call.snapshot, ask, closed, &mut rand::rng());
+    let (targets, left_out, result) = match planned {
+        Ok(plan) => {
+            let targets = plan.targets.iter();
+            let targets = targets.map(|t| (t.provider.name.clone(), t.model.clone(), t.reason));
+            (targets.collect(), plan.left_out.clone(), Ok(plan))
+        }
+        Err((failure, left_out)) => (Vec::new(), left_out, Err(failure)),
+    };
+    app.decisions.remember(Decision {
+        id: call.decision_id.clone(),
+        request_id: call.id.clone(),
+        model_requested: call.request.model().to_owned(),
+        targets,
+        left_out,
+    });
+    result
+}
+
+/// Why a binding's own limits admit nothing now. Those of the virtual key as a whole would refuse
+/// every target alike and are left to the admission.
+pub(super) fn binding_closed(app: &Arc<App>, binding: &Binding, now: i64) -> Option<String> {
+    let own = binding.meters.iter().filter(|meter| *meter.scope == *binding.provider);
+    for meter in own {
+        let usage = app.ledger.usage(meter, now);
+        if usage.used >= meter.limit {
+            return Some(format!("its {} is used up", limit_name(meter.unit)));
+        }
+    }
+    None
+}
+
+fn limit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Cost => "budget",
+        Unit::Tokens => "token limit",
+        Unit::Requests => "request limit",
+    }
+}
+
+/// One target with its keys and retries.
+struct Attempt<'a> {
+    app: &'a Arc<App>,
+    call: &'a Call,
+    target: &'a Target,
+    index: usize,
+    is_last: bool,
+}
+
+impl Attempt<'_> {
+    async fn run(
+        &self,
+        decoded: &Decoded,
+        recorder: &mut Recorder,
+    ) -> Result<(Done, (Permit, InFlight)), Failure> {
+        let (ticket, series) = self.admit().await?;
+        let body = request_body(self.call, self.target, decoded)?;
+        let provider = &self.target.provider;
+        let at_once = self.call.snapshot.client.drop_excess_requests;
+        let permit = self.app.limits.enter(provider, at_once).await?;
+        let in_flight = self.app.health.enter(&provider.name);
+        let mut tried: SmallVec<[Arc<str>; 4]> = SmallVec::new();
+        let mut retries = 0;
+        let mut key = self.key(&tried)?;
+        loop {
+            let started = Instant::now();
+            let result = self.once(key.as_ref(), body.clone(), decoded).await;
+            self.note(key.as_ref(), started, result.as_ref().err(), recorder);
+            let failure = match result {
+                Ok(done) => {
+                    recorder.serve(self.target, ticket, series);
+                    return Ok((done, (permit, in_flight)));
+                }
+                Err(failure) => failure,
+            };
+            key = match failure.retry {
+                Retry::OtherKey => {
+                    tried.extend(key.as_ref().map(|key| key.id.clone()));
+                    match self.key(&tried) {
+                        Ok(key) => key,
+                        Err(_) if self.may_wait(&failure, retries) => {
+                            retries += 1;
+                            self.rest(&failure, retries).await;
+                            tried.clear();
+                            self.key(&tried)?
+                        }
+                        Err(_) => return Err(failure),
+                    }
+                }
+                Retry::SameKey if retries < provider.network.max_retries => {
+                    retries += 1;
+                    self.rest(&failure, retries).await;
+                    key
+                }
+                _ => return Err(failure),
+            };
+        }
+    }
+
+    /// Reserves what the request will probably use.
+    async fn admit(&self) -> Result<(Ticket, u64), Failure> {
+        let virtual_key = self.call.caller.virtual_key.as_ref();
+        let model = &*self.target.model;
+        let name = &*self.target.provider.name;
+        let key_id = virtual_key.map_or("", |key| &*key.id);
+        let series = self.app.ledger.learned.series(key_id, name, model);
+        let meters: &[MeterSpec] = match (virtual_key, self.target.binding(virtual_key)) {
+            (_, Some(binding)) => &binding.meters,
+            (Some(key), None) => &key.meters,
+            (None, None) => &[],
+        };
+        let catalog = &self.call.snapshot.catalog;
+        let facts = catalog.model(name, model);
+        let prices = facts.and_then(|facts| facts.prices.as_ref());
+        if prices.is_none() && needs_price(meters) {
+            return Err(unpriced(name, model));
+        }
+        let request = &self.call.request;
+        let estimate = || {
+            let bytes = request.body().len();
+            let model_max = facts.and_then(|facts| facts.max_output_tokens);
+            let bound = match self.call.operation {
+                crate::llm::Operation::Chat => request.max_tokens(),
+                _ => Some(0),
+            };
+            let (input, output) = self.app.ledger.learned.tokens(series, bytes, bound, model_max);
+            let usage = Usage { input, output, ..Usage::default() };
+            let cost = prices.map_or(0, |prices| cost_of(&usage, prices).0);
+            Estimate { cost, tokens: i64::try_from(usage.total()).unwrap_or(i64::MAX) }
+        };
+        let patience = Duration::from_millis(self.call.snapshot.client.budget_wait_ms.into());
+        let ticket = self.app.ledger.admit_or_wait(meters, patience, estimate, || self.app.now());
+        match ticket.await {
+            Ok(ticket) => Ok((ticket, series)),
+            Err(refusal) => Err(refused(&refusal, self.app.now())),
+        }
+    }
+
+    fn key(&self, tried: &[Arc<str>]) -> Result<Option<Arc<Key>>, Failure> {
+        let target = self.target;
+        if let Some(key) = &self.call.caller.direct_key {
+            return match tried.is_empty() {
+                true => Ok(Some(Arc::new(direct_key(key)))),
+                false => Err(no_key(target, &NoKey::AllTried, 0)),
+            };
+        }
+        let binding = target.binding(self.call.caller.virtual_key.as_ref());
+        let now_ms = self.app.now_ms();
+        let health = &self.app.health;
+        draw_key(&target.provider, &target.model, binding, tried, health, now_ms, &mut rand::rng())
+            .map_err(|reason| no_key(target, &reason, now_ms))
+    }
+
+    /// Sends the request once and reads the answer: all of it, or a stream to its first content.
+    async fn once(
+        &self,
+        key: Option<&Arc<Key>>,
+        body: Bytes,
+        decoded: &Decoded,
+    ) -> Result<Done, Failure> {
+        let started = Instant::now();
+        let provider = &self.target.provider;
+        let outgoing = self.outgoing(key, body.clone());
+        let response = upstream::send(provider, outgoing).await?;
+        let (parts, upstream_body) = response.into_parts();
+        let left = provider.network.total_timeout.saturating_sub(started.elapsed());
+        let wire = self.target.endpoint.wire;
+        if !parts.status.is_success() {
+            let body = read_all(provider, upstream_body, left).await.unwrap_or_default();
+            return Err(self.failure(parts.status.as_u16(), &parts.headers, body));
+        }
+        let mut headers = HeaderMap::new();
+        answer_headers(&parts.headers, &mut headers);
+        let raw_request = provider.send_back_raw_request.then(|| raw_value(&body)).flatten();
+        if self.call.request.stream() && is_event_stream(&parts.headers) {
+            let passage = Passage::new(self.call, wire);
+            let mut upstream =
+                Box::new(Upstream { body: upstream_body, passage, out: BytesMut::new() });
+            let limit = provider.network.first_token_timeout.saturating_sub(started.elapsed());
+            upstream.commit(provider, limit).await?;
+            let content = Content::Stream(upstream);
+            return Ok(Done { headers, raw_request, content });
+        }
+        let bytes = read_all(provider, upstream_body, left).await?;
+        if self.call.request.stream() {
+            return Err(not_a_stream(self.target));
+        }
+        let wants_raw = provider.send_back_raw_response || self.call.wants_raw_response();
+        let raw_response = wants_raw.then(|| raw_value(&bytes)).flatten();
+        let (body, usage) = response_body(self.call, wire, decoded, bytes)?;
+        let content = Content::Full { body, usage, raw_response };
+        Ok(Done { headers, raw_request, content })
+    }
+
+    fn outgoing(&self, key: Option<&Arc<Key>>, body: Bytes) -> Outgoing {
+        let provider = &self.target.provider;
+        let endpoint = self.target.endpoint;
+        let stream = self.call.request.stream();
+        let mut url = url_path(provider, endpoint, &self.target.model, stream);
+        let mut headers = HeaderMap::with_capacity(16);
+        if endpoint.wire == Wire::OpenaiChat {
+            upstream::copy_client_headers(&self.call.headers, &mut headers);
+            if let Some(query) = &self.call.query {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                url.push_str(query);
+            }
+        }
+        for (name, value) in &provider.network.extra_headers {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        upstream::forward_extra_headers(&self.call.headers, &mut headers);
+        headers.insert(header::CONTENT_TYPE, upstream::json());
+        authorize(provider.spec.auth, key.map(|key| &key.value), &mut headers);
+        Outgoing { method: Method::POST, url, headers, body }
+    }
+
+    fn failure(&self, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
+        let mut failure = codec(self.target.endpoint.wire).decode_failure(status, headers, &body);
+        if failure.retry == Retry::Never {
+            // Another provider may well serve what this one refuses.
+            failure.retry = Retry::OtherTarget;
+        }
+        failure.body = Some(body);
+        failure
+    }
+
+    /// Writes an attempt down and lets a key rest that needs it.
+    fn note(
+        &self,
+        key: Option<&Arc<Key>>,
+        started: Instant,
+        failure: Option<&Failure>,
+        recorder: &mut Recorder,
+    ) {
+        let name = &self.target.provider.name;
+        let id = key.map(|key| &key.id);
+        match failure {
+            Some(failure) if failure.source == Source::Upstream && is_their_fault(failure.kind) => {
+                self.app.health.failed(name, id, failure.to_string());
+                if let Some(rest) = self.rest_of(failure) {
+                    let rest = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX);
+                    self.app.health.rest(name, id, self.app.now_ms().saturating_add(rest));
+                }
+            }
+            _ => self.app.health.succeeded(name, id),
+        }
+        recorder.attempt(AttemptRow {
+            provider: name.clone(),
+            key: key.map_or_else(Default::default, |key| (key.id.clone(), key.name.clone())),
+            model: self.target.model.clone(),
+            fallback_index: u32::try_from(self.index).unwrap_or(u32::MAX),
+            latency_us: micros_since(started),
+            status: failure.map_or(200, |failure| failure.status),
+            failure: failure.map(|failure| failure.kind.as_str()),
+        });
+    }
+
+    fn rest_of(&self, failure: &Failure) -> Option<Duration> {
+        let several = self.target.provider.keys.iter().filter(|key| key.enabled).count() > 1;
+        match failure.kind {
+            FailureKind::RateLimit => Some(failure.retry_after.unwrap_or(REST)),
+            FailureKind::Overloaded => failure.retry_after,
+            FailureKind::Authentication | FailureKind::Permission | FailureKind::Quota
+                if several =>
+            {
+                Some(failure.retry_after.unwrap_or(REST_REFUSED))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether waiting for the keys is worth it: only where nobody else could answer, while
+    /// retries are left, and not longer than the longest pause.
+    fn may_wait(&self, failure: &Failure, retries: u32) -> bool {
+        let network = &self.target.provider.network;
+        let wait = failure.retry_after.unwrap_or(REST);
+        failure.kind == FailureKind::RateLimit
+            && self.is_last
+            && retries < network.max_retries
+            && wait <= network.backoff_max
+    }
+
+    async fn rest(&self, failure: &Failure, retry: u32) {
+        let pause = pause(&self.target.provider.network, retry, &mut rand::rng());
+        // A few milliseconds more, so that the key is awake when it is asked for.
+        let asked = match failure.kind {
+            FailureKind::RateLimit => failure.retry_after.unwrap_or(REST),
+            _ => failure
+                .retry_after
+                .unwrap_or_default()
+                .min(self.target.provider.network.backoff_max),
+        };
+        tokio::time::sleep(pause.max(asked + Duration::from_millis(5))).await;
+    }
+}
+
+impl Answer {
+    /// Closes the books of a full answer, or hands them to the stream.
+    pub(super) fn finish(self, call: &Arc<Call>, recorder: Recorder) -> Reply {
+        let trail = recorder.trail();
+        let Done { headers, raw_request, content } = self.done;
+        let body = match content {
+            Content::Full { body, usage, raw_response } => {
+                let mut outcome = recorder.answered(usage);
+                outcome.raw_request = raw_request;
+                outcome.raw_response = raw_response;
+                let extra_fields = extra_fields(call, &outcome, &headers);
+                ReplyBody::Full(with_extra_fields(body, &extra_fields))
+            }
+            Content::Stream(upstream) => ReplyBody::Stream(Box::new(StreamReply::new(
+                *upstream,
+                call.clone(),
+                self.target.provider.clone(),
+                headers.clone(),
+                raw_request,
+                recorder,
+                self.places,
+            ))),
+        };
+        Reply { trail, headers, body }
+    }
+}
+
+/// A key that the client brought itself.
+fn direct_key(value: &str) -> Key {
+    Key {
+        id: "header-provided".into(),
+        name: "header-provided".into(),
+        value: Secret::new(value),
+        models: AccessList::Unrestricted,
+        blacklisted_models: Vec::new(),
+        weight: 1.0,
+        enabled: true,
+    }
+}
+
+fn is_their_fault(kind: FailureKind) -> bool {
+    !matches!(
+        kind,
+        FailureKind::InvalidRequest
+            | FailureKind::RequestTooLarge
+            | FailureKind::NotFound
+            | FailureKind::UnsupportedOperation
+    )
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|text| text.trim_start().starts_with("text/event-stream"))
+}
+
+fn raw_value(bytes: &Bytes) -> Option<Box<RawValue>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    RawValue::from_string(text.to_owned()).ok()
+}
+
+fn not_a_stream(target: &Target) -> Failure {
+    let message =
+        format!("{} answered a streaming request with something else", target.provider.name);
+    Failure::bad_response(message).with_code("invalid_upstream_response")
+}
+
+fn unpriced(provider: &str, model: &str) -> Failure {
+    let message = format!(
+        "'{provider}/{model}' has no price, and the virtual key has a budget: its cost could not be \
+         counted. Use a model with a price, or set \"unpriced\": \"allow\" on the budget"
+    );
+    Failure::new(Source::Gateway, FailureKind::Unpriced, message)
+        .with_code("model_unpriced")
+        .with_param("model")
+        .with_status(403)
+}
+
+/// A closed meter in words. A limit of the key as a whole stops the request; one of a provider
+/// sends it on.
+fn refused(refusal: &Refusal, now: i64) -> Failure {
+    let meter = &refusal.meter;
+    let whole = &*meter.scope == "virtual_key";
+    let whose = if whole { "VK".to_owned() } else { format!("provider '{}'", meter.scope) };
+    let (used, limit) = (refusal.usage.used, meter.limit);
+    let (kind, code, message) = match meter.unit {
+        Unit::Cost => {
+            let dollars = |nano: i64| crate::llm::Cost(nano).dollars();
+            let (used, limit, held) = (dollars(used), dollars(limit), dollars(refusal.usage.held));
+            let message = if refusal.by_holds() {
+                format!(
+                    "Budget exceeded: {whose} budget is held by requests in flight: {used:.6} used \
+                     and {held:.6} held of {limit:.6} dollars"
+                )
+            } else {
+                format!("Budget exceeded: {whose} budget exceeded: {used:.4} >= {limit:.4} dollars")
+            };
+            (FailureKind::BudgetExceeded, "budget_exceeded", message)
+        }
+        Unit::Tokens => {
+            let window = meter.window.label();
+            let message =
+                format!("{whose} token rate limit exceeded: {used} of {limit} per {window}");
+            (FailureKind::RateLimit, "token_limited", message)
+        }
+        Unit::Requests => {
+            let window = meter.window.label();
+            let message =
+                format!("{whose} request rate limit exceeded: {used} of {limit} per {window}");
+            (FailureKind::RateLimit, "request_limited", message)
+        }
+    };
+    let wait = u64::try_from(refusal.resets_at.saturating_sub(now)).unwrap_or(0);
+    Failure::new(Source::Gateway, kind, message)
+        .with_code(code)
+        .with_retry(if whole { Retry::Never } else { Retry::OtherTarget })
+        .with_retry_after(Some(Duration::from_secs(wait.max(1))))
+}
+
+fn no_key(target: &Target, reason: &NoKey, now_ms: i64) -> Failure {
+    let provider = &target.provider.name;
+    if let NoKey::Resting(until) = reason {
+        let wait = u64::try_from(until.saturating_sub(now_ms)).unwrap_or(0);
+        let message = format!("every key of {provider} is resting after a rate limit");
+        return Failure::new(Source::Upstream, FailureKind::RateLimit, message)
+            .with_retry(Retry::OtherTarget)
+            .with_retry_after(Some(Duration::from_millis(wait)));
+    }
+    let message = match reason {
+        NoKey::ModelNotServed => format!("no keys found that support model: {}", target.model),
+        NoKey::NotAllowed => {
+            format!("no keys found for provider: {provider} that this virtual key may use")
+        }
+        _ => format!("no keys found for provider: {provider}"),
+    };
+    Failure::new(Source::Gateway, FailureKind::NoKey, message).with_code("no_key")
+}

@@ -1,0 +1,82 @@
+//! The life of a request.
+//!
+//! [`serve`] reads like the story: plan the targets, try them in order, and hand the answer on with
+//! a [`Recorder`] that closes the books exactly once, however the request ends.
+
+mod attempt;
+mod backoff;
+mod call;
+mod explain;
+mod extra_fields;
+mod record;
+mod stream;
+mod translate;
+
+pub use call::Call;
+pub use explain::{decision_json, explain};
+pub use record::Recorder;
+pub use stream::StreamReply;
+
+use crate::app::App;
+use crate::llm::Failure;
+use bytes::Bytes;
+use http::HeaderMap;
+use std::sync::Arc;
+
+/// What a client gets.
+#[derive(Debug)]
+pub struct Reply {
+    /// Where the answer came from, for the answer's headers.
+    pub trail: Trail,
+    /// The provider's own headers that cross the gateway.
+    pub headers: HeaderMap,
+    /// The answer itself.
+    pub body: ReplyBody,
+}
+
+/// The answer itself.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// Complete.
+    Full(Bytes),
+    /// Piece by piece.
+    Stream(Box<StreamReply>),
+}
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Default)]
+pub struct Trail {
+    /// The provider that answered, or failed last.
+    pub provider: Option<Arc<str>>,
+    /// The model that it was asked for.
+    pub model: Option<Arc<str>>,
+    /// The key's name; empty for a provider without keys.
+    pub key: Option<Arc<str>>,
+    /// Attempts made.
+    pub attempts: usize,
+}
+
+/// A request that could not be served.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub failure: Failure,
+    /// Where it had been tried.
+    pub trail: Trail,
+}
+
+/// Serves a call to its answer, or to the failure that the client is told.
+///
+/// # Errors
+/// The first target's failure, when every target has failed.
+pub async fn serve(app: &Arc<App>, call: Arc<Call>) -> Result<Reply, Box<Refused>> {
+    let mut recorder = Recorder::open(app, &call);
+    match attempt::run(app, &call, &mut recorder).await {
+        Ok(answer) => Ok(answer.finish(&call, recorder)),
+        Err(failure) => {
+            let trail = recorder.trail();
+            recorder.fail(&failure);
+            Err(Box::new(Refused { failure, trail }))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The latest routing decisions, so that an answer's `x-tollbridge-decision-id` can be looked up.
+
+use super::LeftOut;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many decisions are remembered.
+const REMEMBERED: usize = 1000;
+
+/// The latest decisions, newest last.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    ring: Mutex<VecDeque<Arc<Decision>>>,
+}
+
+/// Why a request went where it went.
+#[derive(Debug)]
+pub struct Decision {
+    /// As in the answer's header.
+    pub id: Arc<str>,
+    /// The request's id.
+    pub request_id: String,
+    /// The model that the client asked for.
+    pub model_requested: String,
+    /// Targets in the order in which they were to be tried: provider, model, why.
+    pub targets: Vec<(Arc<str>, Arc<str>, &'static str)>,
+    /// Who was left out.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Decisions {
+    /// Remembers a decision.
+    pub fn remember(&self, decision: Decision) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.len() == REMEMBERED {
+            ring.pop_front();
+        }
+        ring.push_back(Arc::new(decision));
+    }
+
+    /// The decision of that id, while it is remembered.
+    pub fn find(&self, id: &str) -> Option<Arc<Decision>> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.iter().rev().find(|decision| *decision.id == *id).cloned()
+    }
+}

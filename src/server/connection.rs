@@ -1,0 +1,139 @@
+//! Connections: accepted, served, and ended in order.
+
+use super::listen::Listeners;
+use crate::api;
+use crate::app::App;
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A client has this long to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A pause after accepting failed, as it does when the process has too many files open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The threads that serve, and what they are told.
+#[derive(Debug)]
+pub(super) struct Connections {
+    tracker: TaskTracker,
+    /// No new connections; those there are finish what they do.
+    closing: CancellationToken,
+    /// Whatever is left is dropped.
+    ending: CancellationToken,
+}
+
+impl Connections {
+    /// Starts a thread with its own event loop for each set of listeners.
+    pub(super) fn serve(
+        listeners: Listeners,
+        app: &Arc<App>,
+        router: &Router,
+    ) -> Result<Self, String> {
+        let connections = Connections {
+            tracker: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            ending: CancellationToken::new(),
+        };
+        for (number, listeners) in listeners.per_thread.into_iter().enumerate() {
+            let door = Door {
+                app: app.clone(),
+                router: router.clone(),
+                tracker: connections.tracker.clone(),
+                closing: connections.closing.clone(),
+            };
+            let ending = connections.ending.clone();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            let thread = std::thread::Builder::new().name(format!("serve-{number}"));
+            let serve = move || {
+                runtime.block_on(async move {
+                    for listener in listeners {
+                        tokio::spawn(door.clone().accept(listener));
+                    }
+                    ending.cancelled().await;
+                });
+            };
+            thread.spawn(serve).map_err(|error| error.to_string())?;
+        }
+        Ok(connections)
+    }
+
+    /// No new connections; idle ones are closed, busy ones finish.
+    pub(super) fn close(&self) {
+        self.closing.cancel();
+        self.tracker.close();
+    }
+
+    /// Waits until every connection is done; false when `limit` has passed before.
+    pub(super) async fn wait(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+    }
+
+    /// Drops what is left.
+    pub(super) fn end(&self) {
+        self.ending.cancel();
+    }
+}
+
+/// What a thread needs to serve.
+#[derive(Clone)]
+struct Door {
+    app: Arc<App>,
+    router: Router,
+    tracker: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Door {
+    async fn accept(self, listener: StdListener) {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "a listener is lost"),
+        };
+        loop {
+            match self.closing.run_until_cancelled(listener.accept()).await {
+                None => return,
+                Some(Ok((stream, _peer))) => {
+                    self.tracker.spawn(self.clone().connection(stream));
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self, stream: TcpStream) {
+        // Without it a stream's events wait for the client's delayed acknowledgements, 40 ms each.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let (app, router) = (self.app, self.router);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (app, router) = (app.clone(), router.clone());
+            async move { Ok::<_, Infallible>(api::serve(app, router, request).await) }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEAD_TIMEOUT));
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            // How a connection ends is the client's affair; what mattered has been recorded.
+            _ended = connection.as_mut() => return,
+            () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ended = connection.await;
+    }
+}

@@ -1,0 +1,81 @@
+//! Sockets: one listener per event loop on the same port, so that the kernel spreads connections
+//! and no lock is shared.
+
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// The listeners of a gateway.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    /// Where they listen.
+    pub(super) address: SocketAddr,
+    /// For each event loop, its listeners: `localhost` may mean two addresses.
+    pub(super) per_thread: Vec<Vec<TcpListener>>,
+}
+
+/// Binds every address that `host` means, `threads` times.
+pub(super) fn bind(host: &str, port: u16, threads: usize) -> io::Result<Listeners> {
+    let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    addresses.dedup();
+    let mut per_thread: Vec<Vec<TcpListener>> = (0..threads.max(1)).map(|_| Vec::new()).collect();
+    let mut first: Option<SocketAddr> = None;
+    let mut problem = None;
+    for mut address in addresses {
+        if let Some(first) = first {
+            address.set_port(first.port());
+        }
+        // Nobody else may sit on the port: sharing is for our own threads only.
+        match bind_all(address, &mut per_thread) {
+            Ok(bound) => {
+                first.get_or_insert(bound);
+            }
+            Err(error) => problem = Some(error),
+        }
+    }
+    match (first, problem) {
+        (Some(address), _) => Ok(Listeners { address, per_thread }),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(io::Error::other("the host name means no address")),
+    }
+}
+
+fn bind_all(
+    mut address: SocketAddr,
+    per_thread: &mut [Vec<TcpListener>],
+) -> io::Result<SocketAddr> {
+    if address.port() != 0 {
+        // Fails when another process listens there, which SO_REUSEPORT alone would not.
+        drop(TcpListener::bind(address)?);
+    }
+    let mut bound = None;
+    for listeners in per_thread.iter_mut() {
+        let socket = socket(address)?;
+        let listener: TcpListener = socket.into();
+        address = listener.local_addr()?;
+        bound.get_or_insert(address);
+        listeners.push(listener);
+    }
+    bound.ok_or_else(|| io::Error::other("no event loop"))
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// Whether only this machine can reach `address`.
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().is_loopback()
+}

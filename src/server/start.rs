@@ -1,0 +1,221 @@
+//! Everything that must be there before the first request, and everything that must be done after
+//! the last.
+
+use super::connection::Connections;
+use super::health;
+use super::listen::{bind, is_loopback};
+use crate::api;
+use crate::app::App;
+use crate::config::file::{self, StoreSettings};
+use crate::config::{Environment, Live};
+use crate::govern::{Ledger, flush_once, run_flusher};
+use crate::route::Decisions;
+use crate::store::Db;
+use crate::store::log::LogStore;
+use crate::telemetry::{Metrics, RequestLog};
+use crate::upstream::{Limits, install_crypto};
+use crate::{admin, ui};
+use axum::Router;
+use axum::routing::{any, get};
+use http::header::HeaderName;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+
+/// Memory that waiting request rows may take, in bytes.
+const LOG_QUEUE: usize = 16 * 1024 * 1024;
+/// How long the last connections may take to notice that the process ends.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Where and how to run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where config.json and the databases are; made if it is not there.
+    pub app_dir: PathBuf,
+    /// A host name or address.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+    /// Event loops, one thread each.
+    pub threads: usize,
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What its requests share.
+    pub app: Arc<App>,
+    connections: Connections,
+    background: TaskTracker,
+    /// Cancelled when requests are over and only flushing is left.
+    flush: CancellationToken,
+}
+
+/// Opens the stores, reads the configuration and begins to serve.
+///
+/// # Errors
+/// In plain words, with the JSON path for a wrong configuration.
+pub async fn start(settings: Settings) -> Result<Running, String> {
+    install_crypto();
+    let app_dir = &settings.app_dir;
+    std::fs::create_dir_all(app_dir)
+        .map_err(|error| format!("{}: cannot be made: {error}", app_dir.display()))?;
+    let file = file::load(&app_dir.join("config.json")).map_err(|problems| problems.to_string())?;
+    let (config_store, logs_store) = match &file {
+        Some(file) => (file.config_store.clone(), file.logs_store.clone()),
+        None => Default::default(),
+    };
+    let store = open_store(app_dir, &config_store).await?;
+    let log_store = open_logs(app_dir, &logs_store).await?;
+    let rows = store.load_meters().await.map_err(|error| format!("config store: {error}"))?;
+    let live = Live::open(file, Environment::process(), store.clone());
+    let live = live.await.map_err(|problems| problems.to_string())?;
+    let request_log = RequestLog::start(log_store, LOG_QUEUE).await;
+    let listeners = bind(&settings.host, settings.port, settings.threads).map_err(|error| {
+        format!("cannot listen on {}:{}: {error}", settings.host, settings.port)
+    })?;
+    let address = listeners.address;
+    let app = Arc::new(App {
+        listen_is_loopback: is_loopback(address),
+        ledger: Ledger::load(rows),
+        health: Arc::default(),
+        limits: Limits::default(),
+        metrics: Metrics::new().map_err(|error| error.to_string())?,
+        request_log,
+        decisions: Decisions::default(),
+        started: Instant::now(),
+        stop: CancellationToken::new(),
+        draining: AtomicBool::new(false),
+        live,
+        store: store.clone(),
+    });
+    announce(&app);
+    let (background, flush) = (TaskTracker::new(), CancellationToken::new());
+    background.spawn(run_flusher(app.ledger.clone(), store, flush.clone()));
+    background.spawn(follow_configuration(app.clone(), flush.clone()));
+    let connections = Connections::serve(listeners, &app, &router(&app))?;
+    Ok(Running { address, app, connections, background, flush })
+}
+
+impl Running {
+    /// Ends: not ready at once, no new connections, streams in flight finish within the configured
+    /// grace, then meters and rows are flushed.
+    pub async fn stop(self) {
+        self.app.draining.store(true, Ordering::Relaxed);
+        let grace = self.app.live.snapshot().client.shutdown_grace_seconds;
+        self.connections.close();
+        let grace = Duration::from_secs(grace.into());
+        if !self.connections.wait(grace).await {
+            tracing::warn!("streams were cut at the end of the grace period");
+        }
+        self.app.stop.cancel();
+        self.connections.wait(LAST_WORDS).await;
+        self.connections.end();
+        self.flush.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.app.request_log.flush().await;
+        flush_once(&self.app.ledger, &self.app.store).await;
+    }
+}
+
+async fn open_store(app_dir: &Path, settings: &StoreSettings) -> Result<Db, String> {
+    if !settings.enabled {
+        tracing::warn!("config_store is off: changes and usage are gone with the process");
+        return Db::memory().await.map_err(|error| error.to_string());
+    }
+    let path = settings.path.clone().unwrap_or_else(|| "config.db".into());
+    let path = app_dir.join(path);
+    Db::open(&path).await.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+async fn open_logs(app_dir: &Path, settings: &StoreSettings) -> Result<Option<LogStore>, String> {
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let path = settings.path.clone().unwrap_or_else(|| "logs.db".into());
+    let path = app_dir.join(path);
+    let store = LogStore::open(&path).await;
+    store.map(Some).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What a newcomer should know at once.
+fn announce(app: &App) {
+    let snapshot = app.live.snapshot();
+    for provider in &snapshot.providers {
+        let keys = provider.keys.len();
+        tracing::info!(provider = &*provider.name, keys, "provider configured");
+    }
+    if snapshot.providers.is_empty() {
+        tracing::warn!(
+            "no provider is configured. Set one of OPENAI_API_KEY, ANTHROPIC_API_KEY, \
+             GEMINI_API_KEY and start again, or POST /api/providers \
+             {{\"provider\":\"openai\",\"keys\":[{{\"name\":\"main\",\"value\":\"sk-…\"}}]}}"
+        );
+    }
+    if !app.listen_is_loopback && snapshot.admin.is_none() {
+        tracing::warn!(
+            "the management API is open to everybody who can reach this address: set \
+             governance.auth_config, or listen on localhost"
+        );
+    }
+}
+
+/// Passes changes of the configuration on to what lives outside of a snapshot.
+async fn follow_configuration(app: Arc<App>, stop: CancellationToken) {
+    let mut versions = app.live.subscribe();
+    loop {
+        let snapshot = app.live.snapshot();
+        let client = &snapshot.client;
+        app.request_log.configure(client.enable_logging, client.log_retention_days);
+        drop(snapshot);
+        match stop.run_until_cancelled(versions.changed()).await {
+            Some(Ok(())) => {}
+            _ => return,
+        }
+    }
+}
+
+fn router(app: &Arc<App>) -> Router {
+    let guarded = Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/api/route/explain", axum::routing::post(health::explain))
+        .route("/api/route/decisions/{id}", get(health::decision));
+    Router::new()
+        .merge(admin::router(app.clone(), guarded))
+        .route("/health", get(health::health))
+        .route("/healthz", get(health::live))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/v1/models", get(api::list_models))
+        .route("/v1/models/{*id}", get(api::retrieve_model))
+        .route("/openai/v1/models", get(api::list_models))
+        .route("/openai/v1/models/{*id}", get(api::retrieve_model))
+        .route("/v1/{*rest}", any(api::no_route))
+        .route("/openai/{*rest}", any(api::no_route))
+        .merge(ui::router())
+        .layer(cors(app))
+        .with_state(app.clone())
+}
+
+/// Answers browsers' preflights for the inference API; the management API has its own guard.
+fn cors(app: &Arc<App>) -> CorsLayer {
+    let app = app.clone();
+    let allowed = move |origin: &http::HeaderValue, parts: &http::request::Parts| {
+        let inference = !parts.uri.path().starts_with("/api");
+        let origins = &app.live.snapshot().client.allowed_origins;
+        inference && origin.to_str().is_ok_and(|origin| api::is_allowed_origin(origins, origin))
+    };
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(allowed))
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_methods(AllowMethods::mirror_request())
+        .expose_headers([HeaderName::from_static("x-request-id")])
+}

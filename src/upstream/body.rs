@@ -1,0 +1,99 @@
+//! Bodies of providers' answers.
+
+use super::client::timed_out;
+use crate::llm::{Failure, FailureKind, Source};
+use crate::provider::Provider;
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The body of a provider's answer, however it came.
+#[derive(Debug)]
+pub struct UpstreamBody(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Direct(Incoming),
+    Proxied(reqwest::Body),
+}
+
+/// The largest unstreamed answer that is accepted, in bytes.
+const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+
+impl UpstreamBody {
+    pub(super) fn direct(body: Incoming) -> Self {
+        UpstreamBody(Inner::Direct(body))
+    }
+
+    pub(super) fn proxied(body: reqwest::Body) -> Self {
+        UpstreamBody(Inner::Proxied(body))
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = String;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, String>>> {
+        match &mut self.get_mut().0 {
+            Inner::Direct(body) => {
+                Pin::new(body).poll_frame(context).map_err(|error| error.to_string())
+            }
+            Inner::Proxied(body) => {
+                Pin::new(body).poll_frame(context).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+/// Reads a whole body. A body that came in one piece is not copied.
+///
+/// # Errors
+/// `Timeout` after `limit`; `Connect` when the connection breaks; `BadResponse` when it is larger
+/// than 256 MiB.
+pub async fn read_all(
+    provider: &Provider,
+    mut body: UpstreamBody,
+    limit: Duration,
+) -> Result<Bytes, Failure> {
+    let read = async {
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| cut(provider, &error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            match &first {
+                None => first = Some(data),
+                Some(bytes) => {
+                    if rest.is_empty() {
+                        rest.reserve(bytes.len() + data.len());
+                        rest.extend_from_slice(bytes);
+                    }
+                    rest.extend_from_slice(&data);
+                }
+            }
+            if rest.len() > LARGEST_ANSWER {
+                return Err(Failure::bad_response("the provider's answer is larger than 256 MiB"));
+            }
+        }
+        if rest.is_empty() { Ok(first.unwrap_or_default()) } else { Ok(rest.freeze()) }
+    };
+    match tokio::time::timeout(limit, read).await {
+        Ok(bytes) => bytes,
+        Err(_) => Err(timed_out(provider, "no complete answer", limit)),
+    }
+}
+
+/// The provider cut the connection inside of an answer.
+fn cut(provider: &Provider, error: &str) -> Failure {
+    let message =
+        format!("{} cut the connection before its answer was complete: {error}", provider.name);
+    Failure::new(Source::Upstream, FailureKind::Connect, message)
+}

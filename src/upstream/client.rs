@@ -1,0 +1,192 @@
+//! Pooled connections to providers.
+//!
+//! Pools live per thread, because every thread runs its own event loop and a connection belongs to
+//! the loop that opened it; they are keyed by how to connect, so that a change of the configuration
+//! that does not touch the connection keeps them.
+
+use super::body::UpstreamBody;
+use super::tls::tls_config;
+use crate::llm::{Failure, FailureKind, Source};
+use crate::provider::{Network, Provider, Proxy};
+use bytes::Bytes;
+use hashbrown::HashMap;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::cell::RefCell;
+use std::error::Error;
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+/// A request that is ready to go.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// `POST`, or `GET` for lists.
+    pub method: Method,
+    /// Absolute.
+    pub url: String,
+    /// Everything but `host` and `content-length`.
+    pub headers: HeaderMap,
+    /// The body; empty for `GET`.
+    pub body: Bytes,
+}
+
+/// Unused connections are closed after this time, before most load balancers do (60 s and more).
+const IDLE_CONNECTION: Duration = Duration::from_secs(55);
+
+type Hyper = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+#[derive(Clone)]
+enum Pool {
+    Direct(Box<Hyper>),
+    Proxied(reqwest::Client),
+}
+
+thread_local! {
+    static POOLS: RefCell<HashMap<u64, Pool>> = RefCell::default();
+}
+
+/// Sends a request and waits for the headers of the answer.
+///
+/// # Errors
+/// `Connect` when no connection could be made or it broke, `Timeout` when the headers do not come
+/// within the provider's header time-out.
+pub async fn send(
+    provider: &Provider,
+    outgoing: Outgoing,
+) -> Result<Response<UpstreamBody>, Failure> {
+    let network = &provider.network;
+    let pool = pool(network)?;
+    let answer = async {
+        match pool {
+            Pool::Direct(client) => send_direct(&client, provider, outgoing).await,
+            Pool::Proxied(client) => send_proxied(&client, provider, outgoing).await,
+        }
+    };
+    match tokio::time::timeout(network.header_timeout, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(timed_out(provider, "no answer", network.header_timeout)),
+    }
+}
+
+/// A time-out of `provider`, in words.
+pub fn timed_out(provider: &Provider, what: &str, after: Duration) -> Failure {
+    let message = format!("{} timed out: {what} within {} s", provider.name, after.as_secs_f64());
+    Failure::new(Source::Upstream, FailureKind::Timeout, message).with_code("request_timed_out")
+}
+
+async fn send_direct(
+    client: &Hyper,
+    provider: &Provider,
+    outgoing: Outgoing,
+) -> Result<Response<UpstreamBody>, Failure> {
+    let uri = Uri::try_from(outgoing.url.as_str()).map_err(|error| bad_url(provider, &error))?;
+    let mut request = Request::new(Full::new(outgoing.body));
+    *request.method_mut() = outgoing.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = outgoing.headers;
+    let answer = client.request(request).await.map_err(|error| broken(provider, &error))?;
+    Ok(answer.map(UpstreamBody::direct))
+}
+
+async fn send_proxied(
+    client: &reqwest::Client,
+    provider: &Provider,
+    outgoing: Outgoing,
+) -> Result<Response<UpstreamBody>, Failure> {
+    let request = client.request(outgoing.method, &outgoing.url).headers(outgoing.headers);
+    let answer = request.body(outgoing.body).send().await;
+    let answer = answer.map_err(|error| broken(provider, &error.without_url()))?;
+    Ok(Response::from(answer).map(UpstreamBody::proxied))
+}
+
+fn pool(network: &Network) -> Result<Pool, Failure> {
+    let key = pool_key(network);
+    if let Some(pool) = POOLS.with_borrow(|pools| pools.get(&key).cloned()) {
+        return Ok(pool);
+    }
+    let pool = match &network.proxy {
+        None => Pool::Direct(Box::new(direct(network)?)),
+        Some(proxy) => Pool::Proxied(proxied(network, proxy)?),
+    };
+    POOLS.with_borrow_mut(|pools| pools.insert(key, pool.clone()));
+    Ok(pool)
+}
+
+/// What decides how a connection is made.
+fn pool_key(network: &Network) -> u64 {
+    let proxy = match &network.proxy {
+        None => ("", ""),
+        Some(Proxy::Environment) => ("environment", ""),
+        Some(Proxy::Url(url)) => ("url", url.expose()),
+    };
+    foldhash::fast::FixedState::default().hash_one((
+        network.connect_timeout,
+        network.max_connections,
+        network.insecure_skip_verify,
+        &network.ca_certificate,
+        network.http2_only,
+        proxy,
+    ))
+}
+
+fn direct(network: &Network) -> Result<Hyper, Failure> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(Duration::from_secs(60)));
+    connector.set_connect_timeout(Some(network.connect_timeout));
+    let builder =
+        HttpsConnectorBuilder::new().with_tls_config(tls_config(network)?).https_or_http();
+    let connector = match network.http2_only {
+        true => builder.enable_http2().wrap_connector(connector),
+        false => builder.enable_all_versions().wrap_connector(connector),
+    };
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(network.max_connections)
+        .http2_only(network.http2_only)
+        .build(connector))
+}
+
+fn proxied(network: &Network, proxy: &Proxy) -> Result<reqwest::Client, Failure> {
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(network.connect_timeout)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(network.max_connections)
+        .tcp_nodelay(true)
+        .danger_accept_invalid_certs(network.insecure_skip_verify);
+    if let Some(pem) = &network.ca_certificate {
+        let certificate = reqwest::Certificate::from_pem(pem.as_bytes());
+        builder = builder.add_root_certificate(certificate.map_err(|e| misconfigured(&e))?);
+    }
+    if let Proxy::Url(url) = proxy {
+        let proxy = reqwest::Proxy::all(url.expose()).map_err(|error| misconfigured(&error))?;
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| misconfigured(&error))
+}
+
+pub(super) fn misconfigured(error: &dyn Error) -> Failure {
+    let message = format!("the provider's network settings cannot be used: {error}");
+    Failure::new(Source::Gateway, FailureKind::Internal, message)
+}
+
+fn bad_url(provider: &Provider, error: &dyn Error) -> Failure {
+    let message = format!("{}: its base_url makes no valid URL: {error}", provider.name);
+    Failure::new(Source::Gateway, FailureKind::Internal, message)
+}
+
+/// A connection that could not be made or broke, with the innermost cause, which names the reason.
+fn broken(provider: &Provider, error: &dyn Error) -> Failure {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let message = format!("{} could not be reached: {cause}", provider.name);
+    Failure::new(Source::Upstream, FailureKind::Connect, message)
+}
