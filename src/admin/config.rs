@@ -21,8 +21,6 @@ pub(super) async fn put(State(app): State<Arc<App>>, body: Body) -> AdminResult<
     };
     let warnings = app.live.change(|configuration| apply(configuration, &body)).await?;
     let configuration = app.live.configuration();
-    let client = &configuration.client;
-    app.request_log.configure(client.enable_logging, client.log_retention_days);
     Ok(Json(json!({
         "status": "success",
         "message": "Configuration updated successfully",

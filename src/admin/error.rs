@@ -86,6 +86,7 @@ impl IntoResponse for AdminError {
         let problem = |problem: &Problem| json!({"path": problem.path, "message": problem.message});
         let problems: Vec<Value> = self.problems.iter().map(problem).collect();
         let param = self.problems.first().map(|problem| &problem.path);
+        let param = param.filter(|path| !path.is_empty());
         let mut body = json!({
             "is_bifrost_error": false,
             "status_code": self.status.as_u16(),

@@ -2,7 +2,7 @@
 //!
 //! Handlers read the configuration and the live state, and change the configuration through
 //! [`Live::change`](crate::config::Live::change) only, which checks, stores and publishes it as a
-//! whole. [`guard`] stands before every route, so no handler asks who is calling.
+//! whole. `guard` stands before every route, so no handler asks who is calling.
 
 mod config;
 mod error;

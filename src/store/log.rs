@@ -285,6 +285,10 @@ impl LogStore {
         ] {
             sqlx::query(statement).bind(resolution).bind(start).execute(&self.pool).await?;
         }
+        if requests.rows_affected() > 0 {
+            // Gives the pages back to the file system, a few at a time like the rows.
+            sqlx::query("pragma incremental_vacuum(1000)").execute(&self.pool).await?;
+        }
         Ok(requests.rows_affected() >= PRUNE_ROWS as u64)
     }
 

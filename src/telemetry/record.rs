@@ -1,7 +1,7 @@
 //! From a finished request to the record that is stored.
 
 use super::row::{AttemptRow, RequestRow};
-use crate::llm::{Cost, UsageSource};
+use crate::llm::Cost;
 use crate::store::log::LogRecord;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,7 @@ pub fn log_record(row: &RequestRow) -> LogRecord {
         cached_write_tokens: signed(row.usage.cached_write),
         output_tokens: signed(row.usage.output),
         reasoning_tokens: signed(row.usage.reasoning),
-        usage_source: usage_source(row).to_owned(),
+        usage_source: row.usage_source.as_str().to_owned(),
         cost_nano: row.cost.map(|Cost(nano)| nano),
         attempts: serde_json::to_string(&attempts).unwrap_or_else(|_| "[]".to_owned()),
         error: row.error.as_deref().map(redacted),
@@ -70,13 +70,6 @@ fn attempt_record(attempt: &AttemptRow) -> AttemptRecord {
         latency_ms: attempt.latency_us as f64 / 1000.0,
         status: attempt.status,
         failure: attempt.failure.map(str::to_owned),
-    }
-}
-
-fn usage_source(row: &RequestRow) -> &'static str {
-    match row.usage_source {
-        UsageSource::Provider => UsageSource::Provider.as_str(),
-        UsageSource::Estimated => UsageSource::Estimated.as_str(),
     }
 }
 

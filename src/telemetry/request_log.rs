@@ -20,6 +20,11 @@ use tracing::{info, warn};
 
 /// Requests kept in memory for the dashboard.
 const RECENT: usize = 100;
+/// How often the background task looks for rows. It is not woken by them: waking a task costs a
+/// request more than all the rest of the log.
+const LOOK: Duration = Duration::from_millis(100);
+/// Rows that are taken in one go, so that other tasks get their turn.
+const TAKE: usize = 1024;
 /// Rows at which a batch is written without waiting for its time.
 const BATCH_ROWS: usize = 256;
 /// How long a row waits for company.
@@ -205,43 +210,46 @@ impl Writer {
         mut rows: mpsc::Receiver<RequestRow>,
         mut orders: mpsc::Receiver<oneshot::Sender<()>>,
     ) {
-        let mut batch = Vec::with_capacity(BATCH_ROWS);
+        let mut look_at = Instant::now();
         loop {
-            tokio::select! {
-                Some(done) = orders.recv() => {
-                    while let Ok(row) = rows.try_recv() {
-                        batch.push(row);
-                    }
-                    self.take(&mut batch);
-                    self.write().await;
-                    // Whoever asked may have given up waiting.
-                    let _ = done.send(());
-                }
-                received = rows.recv_many(&mut batch, BATCH_ROWS) => {
-                    if received == 0 {
-                        return self.write().await;
-                    }
-                    self.take(&mut batch);
-                }
-                () = sleep_until(self.due.unwrap_or(self.tidy_at)), if self.due.is_some() => {
-                    self.write().await;
-                }
-                () = sleep_until(self.tidy_at) => self.tidy().await,
+            let done = tokio::select! {
+                Some(done) = orders.recv() => Some(done),
+                () = sleep_until(look_at) => None,
+            };
+            let mut taken = self.take(&mut rows);
+            while done.is_some() && taken == TAKE {
+                taken = self.take(&mut rows);
             }
-            if self.pending.len() >= BATCH_ROWS && !self.failing {
+            let now = Instant::now();
+            // A full take means that there is more, which is then looked for at once.
+            look_at = if taken == TAKE { now } else { now + LOOK };
+            let ended = rows.is_closed() && rows.is_empty();
+            let batch = self.pending.len() >= BATCH_ROWS && !self.failing;
+            if done.is_some() || ended || batch || self.due.is_some_and(|due| due <= now) {
                 self.write().await;
+            }
+            if let Some(done) = done {
+                // Whoever asked may have given up waiting.
+                let _ = done.send(());
+            }
+            if ended {
+                return;
+            }
+            if self.tidy_at <= now {
+                self.tidy().await;
             }
         }
     }
 
-    /// Folds rows into what the dashboard reads and keeps them for the store.
-    fn take(&mut self, batch: &mut Vec<RequestRow>) {
-        if batch.is_empty() {
-            return;
-        }
+    /// Folds rows into what the dashboard reads and keeps them for the store. Returns how many.
+    fn take(&mut self, rows: &mut mpsc::Receiver<RequestRow>) -> usize {
         let shared = &*self.shared;
         let keep = shared.store.is_some() && shared.keep_rows.load(Ordering::Relaxed);
-        for row in batch.drain(..) {
+        let mut taken = 0;
+        while taken < TAKE
+            && let Ok(row) = rows.try_recv()
+        {
+            taken += 1;
             shared.add_to_rollups(&row);
             let record = log_record(&row);
             if keep {
@@ -256,8 +264,11 @@ impl Writer {
             }
             recent.push_back(Arc::new(record));
         }
-        shared.pulse.beat();
-        self.due = self.due.or(Some(Instant::now() + BATCH_TIME));
+        if taken > 0 {
+            shared.pulse.beat();
+            self.due = self.due.or(Some(Instant::now() + BATCH_TIME));
+        }
+        taken
     }
 
     /// Writes everything, or as much as the store takes.
@@ -442,6 +453,25 @@ mod tests {
         log.push(row_now(200));
         beats.changed().await.unwrap();
         assert_eq!((*beats.borrow(), log.recent().len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn rows_reach_a_file_without_being_asked_for() {
+        let path = std::env::temp_dir().join(format!("logs-{}.db", uuid::Uuid::new_v4()));
+        let store = LogStore::open(&path).await.unwrap();
+        let log = RequestLog::start(Some(store.clone()), 1 << 20).await;
+        log.push(row_now(200));
+        let begun = Instant::now();
+        while store.count().await.unwrap() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(5));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        log.configure(false, 7);
+        log.push(row_now(200));
+        log.flush().await;
+        assert_eq!((store.count().await.unwrap(), log.recent().len()), (1, 2));
+        store.close().await;
+        std::fs::remove_file(path).unwrap();
     }
 
     #[tokio::test]

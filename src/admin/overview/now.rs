@@ -171,14 +171,27 @@ pub(in crate::admin) fn recent_request(record: &LogRecord) -> RecentRequest {
 }
 
 fn attempt(attempt: AttemptRecord) -> AttemptView {
-    let outcome = match (attempt.failure, attempt.status) {
-        (None, _) => "ok".to_owned(),
-        (Some(failure), 0) => failure,
-        (Some(_), status @ 400..) => status.to_string(),
-        (Some(failure), _) => failure,
+    let outcome = match attempt.failure {
+        None => "ok".to_owned(),
+        // The status is the gateway's own where no answer of the provider stands behind it.
+        Some(failure) if attempt.status < 400 || NO_ANSWER.contains(&&*failure) => failure,
+        Some(_) => attempt.status.to_string(),
     };
     AttemptView { provider: attempt.provider, key: attempt.key, model: attempt.model, outcome }
 }
+
+/// Failures that no status of the provider describes.
+const NO_ANSWER: &[&str] = &[
+    "connect",
+    "timeout",
+    "bad_response",
+    "truncated",
+    "queue_full",
+    "no_key",
+    "cancelled",
+    "unsupported_operation",
+    "internal",
+];
 
 #[cfg(test)]
 mod tests {
@@ -199,5 +212,26 @@ mod tests {
         ] {
             assert_eq!(provider_state(keys), expected, "{keys:?}");
         }
+    }
+
+    #[test]
+    fn an_attempt_shows_what_the_provider_said_or_why_it_said_nothing() {
+        let shown = |failure: Option<&str>, status| {
+            let record = AttemptRecord {
+                provider: "openai".to_owned(),
+                key_id: String::new(),
+                key: String::new(),
+                model: String::new(),
+                fallback_index: 0,
+                latency_ms: 1.0,
+                status,
+                failure: failure.map(str::to_owned),
+            };
+            attempt(record).outcome
+        };
+        assert_eq!(shown(None, 200), "ok");
+        assert_eq!(shown(Some("rate_limit"), 429), "429");
+        assert_eq!(shown(Some("connect"), 502), "connect");
+        assert_eq!(shown(Some("overloaded"), 200), "overloaded");
     }
 }
