@@ -56,7 +56,7 @@ pub struct AttemptRow {
     pub fallback_index: u32,
     /// Microseconds that the attempt took, to its failure or to the answer's headers.
     pub latency_us: u64,
-    /// The provider's status; 0 when there was none.
+    /// The provider's status, or the one that its failure stands for (502 unreachable, 504 timed out).
     pub status: u16,
     /// `None` when it answered, else `FailureKind::as_str`.
     pub failure: Option<&'static str>,
