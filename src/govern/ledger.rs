@@ -155,18 +155,6 @@ impl Ledger {
         }
     }
 
-    /// The first meter of `path` that admits nothing more at `now`, without reserving anything.
-    pub fn closed(self: &Arc<Self>, path: &[MeterSpec], now: i64) -> Option<Refusal> {
-        path.iter().find_map(|spec| {
-            let usage = self.usage(spec, now);
-            (usage.used >= spec.limit).then(|| Refusal {
-                meter: spec.clone(),
-                usage,
-                resets_at: spec.window.end(usage.window_start),
-            })
-        })
-    }
-
     /// What a meter shows at `now` (Unix seconds).
     pub fn usage(&self, spec: &MeterSpec, now: i64) -> MeterUsage {
         let meter = self.meter(spec, now);

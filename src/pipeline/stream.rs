@@ -124,6 +124,9 @@ impl StreamReply {
         places: (Permit, InFlight),
     ) -> Self {
         recorder.first_token();
+        // From here on the client has seen something: what was used is charged even if it leaves.
+        let (usage, output_estimate) = (source.passage.usage(), source.passage.pieces());
+        recorder.progress(Progress { usage, output_estimate });
         let now = Instant::now();
         let tick = KEEP_ALIVE.min(provider.network.idle_timeout);
         StreamReply {

@@ -109,6 +109,18 @@ impl Gateway {
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
+    /// Asks for a stream, reads its first piece, and goes away.
+    pub(crate) async fn leave_after_first_piece(&self, headers: &[(&str, &str)], body: String) {
+        let url = format!("{}/v1/chat/completions", self.url);
+        let mut request = http::Request::builder().method("POST").uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        let mut answer = self.client.request(request).await.unwrap().into_body();
+        answer.frame().await.unwrap().unwrap();
+    }
+
     /// Ends the gateway in order.
     pub(crate) async fn stop(mut self) {
         if let Some(running) = self.running.take() {

@@ -1,0 +1,46 @@
+//! A client that goes away stops the provider, and pays for what it had got.
+
+use crate::support::Gateway;
+use mock_provider::Rule;
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test]
+async fn leaving_a_stream_cancels_the_upstream_and_is_charged() {
+    let gateway = Gateway::start().await;
+    gateway.mock.script(Rule::default().words(200).delay_between_ms(20));
+    let body = json!({
+        "rate_limit": {"token_max_limit": 100_000, "token_reset_duration": "1h"},
+        "provider_configs": [{"provider": "openai"}],
+    });
+    gateway.send("PUT", "/api/governance/virtual-keys/vk-leaver", &[], body.to_string()).await;
+    let ask = json!({"model": "gpt-4o-mini", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let key = [("authorization", "Bearer vk-leaver")];
+    gateway.leave_after_first_piece(&key, ask.to_string()).await;
+
+    let mut aborted = false;
+    let mut used = 0;
+    for _ in 0..100 {
+        aborted = gateway.mock.received().iter().any(|request| request.aborted);
+        let path = "/api/governance/virtual-keys/vk-leaver";
+        let read = gateway.send("GET", path, &[], "").await.json();
+        used = read["virtual_key"]["rate_limit"]["token_current_usage"].as_i64().unwrap();
+        if aborted && used > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(aborted, "the provider went on talking to nobody");
+    assert!(used > 0, "what the client had got was not charged");
+    // Rows are written in batches, a moment later.
+    let mut logs = json!(null);
+    for _ in 0..100 {
+        logs = gateway.send("GET", "/api/logs", &[], "").await.json();
+        if logs["logs"][0].is_object() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(logs["logs"][0]["status"], "error", "{logs}");
+    gateway.stop().await;
+}
