@@ -4,8 +4,8 @@ use super::error::{AdminError, AdminResult};
 use super::query::{Page, Parameters};
 use crate::app::App;
 use crate::llm::Cost;
-use crate::store::log::LogRecord;
-use crate::telemetry::{AttemptRecord, Sums};
+use crate::store::log::{LogAttempt, LogRecord};
+use crate::telemetry::Sums;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
@@ -89,53 +89,68 @@ fn stats(sums: &Sums) -> Value {
 
 /// Bifrost's shape of a log row, and ours beside it where Bifrost has none.
 fn view(record: &LogRecord) -> Value {
-    let attempts: Vec<AttemptRecord> = serde_json::from_str(&record.attempts).unwrap_or_default();
-    let last = attempts.last();
+    let row = &record.row;
+    let last = row.attempts.last();
     let fallback_index = last.map_or(0, |attempt| attempt.fallback_index);
-    let at_last_target =
-        attempts.iter().filter(|attempt| attempt.fallback_index == fallback_index).count();
-    let failed = record.error.is_some() || record.error_kind.is_some() || record.status >= 400;
+    let at_last_target = row.attempts.iter().filter(|a| a.fallback_index == fallback_index).count();
+    let failed = row.error.is_some() || row.error_kind.is_some() || row.status >= 400;
     let error_details = failed.then(|| {
         json!({
-            "status_code": record.status,
-            "error": {"type": record.error_kind, "message": record.error},
+            "status_code": row.status,
+            "error": {"type": row.error_kind, "message": row.error},
         })
     });
-    let timestamp = timestamp(record.timestamp_ms);
+    let timestamp = timestamp(row.timestamp_ms);
     json!({
         "id": record.id,
         "timestamp": timestamp,
         "created_at": timestamp,
-        "object": record.operation,
-        "stream": record.stream,
+        "object": row.operation,
+        "stream": row.stream,
         "status": if failed { "error" } else { "success" },
-        "status_code": record.status,
-        "provider": record.provider,
-        "model": record.model.as_ref().unwrap_or(&record.model_requested),
-        "model_requested": record.model_requested,
+        "status_code": row.status,
+        "provider": row.provider,
+        "model": row.model.as_ref().unwrap_or(&row.model_requested),
+        "model_requested": row.model_requested,
         "number_of_retries": at_last_target.saturating_sub(1),
         "fallback_index": fallback_index,
         "selected_key_id": last.map(|attempt| &attempt.key_id),
         "selected_key_name": last.map(|attempt| &attempt.key),
-        "virtual_key_id": record.virtual_key_id,
-        "virtual_key_name": record.virtual_key_name,
-        "latency": record.latency_us as f64 / 1000.0,
-        "first_token_ms": record.first_token_us.map(|time| time as f64 / 1000.0),
-        "cost": record.cost_nano.map(|nano| Cost(nano).dollars()),
+        "virtual_key_id": row.virtual_key.as_ref().map(|(id, _name)| id),
+        "virtual_key_name": row.virtual_key.as_ref().map(|(_id, name)| name),
+        "latency": row.latency_us as f64 / 1000.0,
+        "first_token_ms": row.first_token_us.map(|time| time as f64 / 1000.0),
+        "cost": row.cost_nano.map(|nano| Cost(nano).dollars()),
         "token_usage": {
-            "prompt_tokens": record.input_tokens,
-            "completion_tokens": record.output_tokens,
-            "total_tokens": record.input_tokens + record.output_tokens,
+            "prompt_tokens": row.input_tokens,
+            "completion_tokens": row.output_tokens,
+            "total_tokens": row.input_tokens + row.output_tokens,
             "prompt_tokens_details": {
-                "cached_read_tokens": record.cached_read_tokens,
-                "cached_write_tokens": record.cached_write_tokens,
+                "cached_read_tokens": row.cached_read_tokens,
+                "cached_write_tokens": row.cached_write_tokens,
             },
-            "completion_tokens_details": {"reasoning_tokens": record.reasoning_tokens},
+            "completion_tokens_details": {"reasoning_tokens": row.reasoning_tokens},
         },
-        "usage_source": record.usage_source,
-        "attempts": attempts,
+        "usage_source": row.usage_source,
+        "attempts": row.attempts.iter().map(attempt).collect::<Vec<Value>>(),
         "error_details": error_details,
     })
+}
+
+fn attempt(attempt: &LogAttempt<String>) -> Value {
+    let mut view = json!({
+        "provider": attempt.provider,
+        "key_id": attempt.key_id,
+        "key": attempt.key,
+        "model": attempt.model,
+        "fallback_index": attempt.fallback_index,
+        "latency_ms": attempt.latency_us as f64 / 1000.0,
+        "status": attempt.status,
+    });
+    if let Some(failure) = &attempt.failure {
+        view["failure"] = json!(failure);
+    }
+    view
 }
 
 /// RFC 3339, in UTC.

@@ -180,7 +180,7 @@ impl Recorder {
             virtual_key: virtual_key.map(|key| (key.id.clone(), key.name.clone())),
             model_requested: self.call.request.model().to_owned(),
             provider: last.map(|attempt| attempt.provider.clone()),
-            model: last.map(|attempt| attempt.model.to_string()),
+            model: last.map(|attempt| attempt.model.clone()),
             status,
             latency_us: micros(latency),
             first_token_us: self.first_token.map(micros),

@@ -1,73 +1,35 @@
 //! The request log and its rollups: a SQLite file of their own, so that a busy log never holds up
 //! the configuration.
 
+mod block;
+mod record;
+
+pub use block::{BLOCK_ROWS, Block};
+pub use record::{LogAttempt, LogRecord, LogRow};
+
 use super::Result;
+use futures_util::TryStreamExt;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{FromRow, SqlitePool};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/logs");
 
-/// Rows that one statement of [`LogStore::prune`] deletes at most, so that writers wait briefly.
-const PRUNE_ROWS: i64 = 2000;
+/// Blocks that one statement of [`LogStore::prune`] deletes at most, so that writers wait briefly.
+const PRUNE_BLOCKS: i64 = 100;
 
 /// The database of the request log.
 #[derive(Debug, Clone)]
 pub struct LogStore {
     pool: SqlitePool,
-}
-
-/// A finished request as it is stored.
-#[derive(Debug, Clone, PartialEq, FromRow)]
-pub struct LogRecord {
-    /// The request id; clients may choose it, so it need not be unique.
-    pub id: String,
-    /// Unix milliseconds at which it arrived.
-    pub timestamp_ms: i64,
-    /// The operation, such as `chat_completion_stream`.
-    pub operation: String,
-    /// Whether the answer was streamed.
-    pub stream: bool,
-    /// The virtual key's id.
-    pub virtual_key_id: Option<String>,
-    /// The virtual key's name.
-    pub virtual_key_name: Option<String>,
-    /// The model that the client named.
-    pub model_requested: String,
-    /// The provider that answered, or failed last.
-    pub provider: Option<String>,
-    /// The model that was sent to it.
-    pub model: Option<String>,
-    /// The HTTP status that the client saw.
-    pub status: i64,
-    /// Microseconds to the end of the answer.
-    pub latency_us: i64,
-    /// Microseconds to the first content of a stream.
-    pub first_token_us: Option<i64>,
-    /// Input tokens, cached or not.
-    pub input_tokens: i64,
-    /// Input tokens read from the provider's cache.
-    pub cached_read_tokens: i64,
-    /// Input tokens written to the provider's cache.
-    pub cached_write_tokens: i64,
-    /// Output tokens, thinking included.
-    pub output_tokens: i64,
-    /// Output tokens that were thinking.
-    pub reasoning_tokens: i64,
-    /// Who counted the tokens.
-    pub usage_source: String,
-    /// Nano-dollars; `None` without a price.
-    pub cost_nano: Option<i64>,
-    /// Every attempt in order, as JSON.
-    pub attempts: String,
-    /// What went wrong, in plain words.
-    pub error: Option<String>,
-    /// What went wrong, as a closed set of words.
-    pub error_kind: Option<String>,
+    /// The number of the next request.
+    next_seq: Arc<AtomicI64>,
 }
 
 /// Sums of one provider over one bucket. Always absolute: a later write replaces an earlier one.
@@ -131,8 +93,7 @@ impl LogStore {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .busy_timeout(Duration::from_secs(5));
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-        MIGRATIONS.run(&pool).await?;
-        Ok(LogStore { pool })
+        LogStore::prepare(pool).await
     }
 
     /// A store in memory, for tests.
@@ -145,20 +106,41 @@ impl LogStore {
             .max_lifetime(None)
             .connect("sqlite::memory:")
             .await?;
-        MIGRATIONS.run(&pool).await?;
-        Ok(LogStore { pool })
+        LogStore::prepare(pool).await
     }
 
-    /// Writes requests and replaces the given buckets, all or nothing.
+    async fn prepare(pool: SqlitePool) -> Result<LogStore> {
+        MIGRATIONS.run(&pool).await?;
+        let store = LogStore { pool, next_seq: Arc::default() };
+        store.next_seq.store(store.ends().await?.1, Ordering::Relaxed);
+        Ok(store)
+    }
+
+    /// Writes blocks, each with the number of its first request, and replaces the given buckets,
+    /// all or nothing. A block that was written before with fewer requests is replaced.
     pub async fn write(
         &self,
-        requests: &[LogRecord],
+        blocks: &[(i64, Block)],
         rollups: &[RollupRecord],
         failovers: &[FailoverRecord],
     ) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
-        for record in requests {
-            insert_request(&mut transaction, record).await?;
+        for (seq, block) in blocks {
+            let (from_ms, to_ms) = block.times();
+            sqlx::query(
+                "insert into request_blocks (seq, rows, from_ms, to_ms, ids, data) \
+                 values ($1, $2, $3, $4, $5, $6) on conflict (seq) do update set \
+                 rows = excluded.rows, from_ms = excluded.from_ms, to_ms = excluded.to_ms, \
+                 ids = excluded.ids, data = excluded.data",
+            )
+            .bind(seq)
+            .bind(block.rows() as i64)
+            .bind(from_ms)
+            .bind(to_ms)
+            .bind(block.ids())
+            .bind(block.data())
+            .execute(&mut *transaction)
+            .await?;
         }
         for record in rollups {
             upsert_rollup(&mut transaction, record).await?;
@@ -179,36 +161,89 @@ impl LogStore {
             .await?;
         }
         transaction.commit().await?;
+        if let Some((seq, block)) = blocks.last() {
+            self.next_seq.fetch_max(seq + block.rows() as i64, Ordering::Relaxed);
+        }
         Ok(())
     }
 
-    /// The latest requests, newest first.
+    /// Requests in the order in which they finished, the latest first.
     pub async fn recent(&self, limit: i64, offset: i64) -> Result<Vec<LogRecord>> {
-        Ok(sqlx::query_as(
-            "select * from requests order by timestamp_ms desc, seq desc limit $1 offset $2",
+        let before = self.ends().await?.1.saturating_sub(offset);
+        let mut blocks = sqlx::query_as::<_, (i64, i64, Vec<u8>)>(
+            "select seq, rows, data from request_blocks where seq < $1 order by seq desc",
         )
-        .bind(limit)
-        .bind(offset)
-        .fetch_all(&self.pool)
-        .await?)
+        .bind(before)
+        .fetch(&self.pool);
+        let mut found = Vec::new();
+        let wanted = usize::try_from(limit).unwrap_or(0);
+        while found.len() < wanted
+            && let Some((seq, rows, data)) = blocks.try_next().await?
+        {
+            let records = readable(seq, rows, &data);
+            let within = usize::try_from(before.saturating_sub(seq)).unwrap_or(usize::MAX);
+            found.extend(records.into_iter().take(within).rev().take(wanted - found.len()));
+        }
+        Ok(found)
     }
 
     /// The latest request of that id.
     pub async fn request(&self, id: &str) -> Result<Option<LogRecord>> {
-        Ok(sqlx::query_as("select * from requests where id = $1 order by seq desc limit 1")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?)
+        let mut candidates = Vec::new();
+        {
+            let mut blocks = sqlx::query_as::<_, (i64, Vec<u8>)>(
+                "select seq, ids from request_blocks order by seq desc",
+            )
+            .fetch(&self.pool);
+            while let Some((seq, ids)) = blocks.try_next().await? {
+                if block::may_hold(&ids, id) {
+                    candidates.push(seq);
+                }
+            }
+        }
+        for seq in candidates {
+            let block: Option<(i64, Vec<u8>)> =
+                sqlx::query_as("select rows, data from request_blocks where seq = $1")
+                    .bind(seq)
+                    .fetch_optional(&self.pool)
+                    .await?;
+            let Some((rows, data)) = block else { continue };
+            let mut records = readable(seq, rows, &data).into_iter().rev();
+            if let Some(record) = records.find(|record| record.id == id) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 
     /// How many requests are stored. Reads the two ends only, so it costs the same for any size.
     pub async fn count(&self) -> Result<i64> {
-        let (first, last): (Option<i64>, Option<i64>) = sqlx::query_as(
-            "select (select min(seq) from requests), (select max(seq) from requests)",
+        let (first, end) = self.ends().await?;
+        Ok(end - first)
+    }
+
+    /// How many blocks the requests are in.
+    #[cfg(test)]
+    pub(crate) async fn blocks(&self) -> Result<i64> {
+        let (blocks,) =
+            sqlx::query_as("select count(*) from request_blocks").fetch_one(&self.pool).await?;
+        Ok(blocks)
+    }
+
+    /// The number that comes after those of all stored requests.
+    pub fn next_seq(&self) -> i64 {
+        self.next_seq.load(Ordering::Relaxed)
+    }
+
+    /// The number of the first request, and the one after the last.
+    async fn ends(&self) -> Result<(i64, i64)> {
+        let ends: (Option<i64>, Option<i64>) = sqlx::query_as(
+            "select (select min(seq) from request_blocks), \
+             (select seq + rows from request_blocks order by seq desc limit 1)",
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(first.zip(last).map_or(0, |(first, last)| last - first + 1))
+        Ok((ends.0.unwrap_or(0), ends.1.unwrap_or(0)))
     }
 
     /// The buckets of one resolution with `from <= start < to`, by start.
@@ -263,20 +298,20 @@ impl LogStore {
         .await?)
     }
 
-    /// Deletes some of the requests that arrived before `requests_before_ms` and some of the
-    /// buckets before `start`; true when there may be more.
+    /// Deletes some of the blocks all of whose requests arrived before `requests_before_ms` and
+    /// the buckets before `start`; true when there may be more.
     pub async fn prune(
         &self,
         requests_before_ms: i64,
         resolution: i64,
         start: i64,
     ) -> Result<bool> {
-        let requests = sqlx::query(
-            "delete from requests where seq in (select seq from requests \
-             where timestamp_ms < $1 order by timestamp_ms limit $2)",
+        let blocks = sqlx::query(
+            "delete from request_blocks where seq in (select seq from request_blocks \
+             where to_ms < $1 order by to_ms limit $2)",
         )
         .bind(requests_before_ms)
-        .bind(PRUNE_ROWS)
+        .bind(PRUNE_BLOCKS)
         .execute(&self.pool)
         .await?;
         for statement in [
@@ -285,11 +320,11 @@ impl LogStore {
         ] {
             sqlx::query(statement).bind(resolution).bind(start).execute(&self.pool).await?;
         }
-        if requests.rows_affected() > 0 {
-            // Gives the pages back to the file system, a few at a time like the rows.
+        if blocks.rows_affected() > 0 {
+            // Gives the pages back to the file system, a few at a time like the blocks.
             sqlx::query("pragma incremental_vacuum(1000)").execute(&self.pool).await?;
         }
-        Ok(requests.rows_affected() >= PRUNE_ROWS as u64)
+        Ok(blocks.rows_affected() >= PRUNE_BLOCKS as u64)
     }
 
     /// Closes the file once what is under way has ended.
@@ -298,39 +333,14 @@ impl LogStore {
     }
 }
 
-async fn insert_request(connection: &mut sqlx::SqliteConnection, record: &LogRecord) -> Result<()> {
-    sqlx::query(
-        "insert into requests (id, timestamp_ms, operation, stream, virtual_key_id, \
-         virtual_key_name, model_requested, provider, model, status, latency_us, first_token_us, \
-         input_tokens, cached_read_tokens, cached_write_tokens, output_tokens, reasoning_tokens, \
-         usage_source, cost_nano, attempts, error, error_kind) values ($1, $2, $3, $4, $5, $6, $7, \
-         $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
-    )
-    .bind(&record.id)
-    .bind(record.timestamp_ms)
-    .bind(&record.operation)
-    .bind(record.stream)
-    .bind(&record.virtual_key_id)
-    .bind(&record.virtual_key_name)
-    .bind(&record.model_requested)
-    .bind(&record.provider)
-    .bind(&record.model)
-    .bind(record.status)
-    .bind(record.latency_us)
-    .bind(record.first_token_us)
-    .bind(record.input_tokens)
-    .bind(record.cached_read_tokens)
-    .bind(record.cached_write_tokens)
-    .bind(record.output_tokens)
-    .bind(record.reasoning_tokens)
-    .bind(&record.usage_source)
-    .bind(record.cost_nano)
-    .bind(&record.attempts)
-    .bind(&record.error)
-    .bind(&record.error_kind)
-    .execute(connection)
-    .await?;
-    Ok(())
+/// The requests of a block. One that cannot be read is told of and left out: the log must show the
+/// others.
+fn readable(seq: i64, rows: i64, data: &[u8]) -> Vec<LogRecord> {
+    let records = block::records(data, usize::try_from(rows).unwrap_or(0));
+    records.unwrap_or_else(|| {
+        tracing::warn!(seq, rows, "a block of the request log cannot be read");
+        Vec::new()
+    })
 }
 
 async fn upsert_rollup(

@@ -14,7 +14,6 @@ mod row;
 pub use histogram::Histogram;
 pub use live::Pulse;
 pub use metrics::Metrics;
-pub use record::{AttemptRecord, log_record};
 pub use request_log::RequestLog;
 pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
 #[cfg(test)]

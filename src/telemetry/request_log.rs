@@ -5,11 +5,11 @@
 //! the bound is reached a row is left out of the log and counted as dropped; its sums are kept.
 
 use super::live::Pulse;
-use super::record::log_record;
+use super::record::{log_record, log_row, redacted};
 use super::rollup::{HOUR, Level, MINUTE, Sums, WindowSums};
 use super::row::RequestRow;
 use crate::store;
-use crate::store::log::{FailoverRecord, LogRecord, LogStore, RollupRecord};
+use crate::store::log::{Block, FailoverRecord, LogRecord, LogStore, RollupRecord};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,12 +25,11 @@ const RECENT: usize = 100;
 const LOOK: Duration = Duration::from_millis(100);
 /// Rows that are taken in one go, so that other tasks get their turn.
 const TAKE: usize = 1024;
-/// Rows at which a batch is written without waiting for its time.
-const BATCH_ROWS: usize = 256;
 /// How long a row waits for company.
 const BATCH_TIME: Duration = Duration::from_millis(250);
-/// Rows of one transaction at most.
-const TRANSACTION_ROWS: usize = 1024;
+/// A block with fewer rows than this is written again with the rows that come next, so that a quiet
+/// gateway does not leave a block per request behind.
+const SMALL_BLOCK: usize = 64;
 /// Pause after a write that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often memory is tidied and old rows are looked for.
@@ -78,6 +77,7 @@ impl RequestLog {
         {
             warn!(%error, "the request log begins empty because its store cannot be read");
         }
+        let next_seq = store.as_ref().map_or(0, LogStore::next_seq);
         let shared = Arc::new(Shared {
             store,
             pulse: Pulse::default(),
@@ -92,7 +92,7 @@ impl RequestLog {
         let most_rows = (capacity_bytes / size_of::<RequestRow>()).max(1);
         let (rows, received) = mpsc::channel(most_rows);
         let (control, orders) = mpsc::channel(1);
-        let writer = Writer::new(shared.clone());
+        let writer = Writer::new(shared.clone(), next_seq);
         tokio::spawn(writer.run(received, orders));
         Arc::new(RequestLog { rows, control, shared })
     }
@@ -121,7 +121,7 @@ impl RequestLog {
         if let Some(row) = refused {
             shared.held.fetch_sub(size, Ordering::Relaxed);
             shared.dropped.fetch_add(1, Ordering::Relaxed);
-            shared.add_to_rollups(&row);
+            shared.add_to_rollups(&[row]);
         }
     }
 
@@ -181,16 +181,23 @@ impl RequestLog {
 }
 
 impl Shared {
-    fn add_to_rollups(&self, row: &RequestRow) {
-        lock(&self.levels).iter_mut().for_each(|level| level.add(row));
+    fn add_to_rollups(&self, rows: &[RequestRow]) {
+        lock(&self.levels).iter_mut().for_each(|level| level.add(rows));
     }
 }
 
 /// The background task.
 struct Writer {
     shared: Arc<Shared>,
-    pending: Vec<LogRecord>,
-    /// Bytes that `pending` counts for in `Shared::held`.
+    /// What was taken last; kept for its memory.
+    taken: Vec<RequestRow>,
+    /// Blocks that the store does not have as they are, with the numbers of their first rows. The
+    /// last one is being filled.
+    blocks: Vec<(i64, Block)>,
+    /// Rows of the last block that the store has already.
+    stored_rows: usize,
+    next_seq: i64,
+    /// Bytes that `blocks` count for in `Shared::held`.
     pending_bytes: usize,
     /// When what is not stored is to be written; `None` when everything is.
     due: Option<Instant>,
@@ -199,10 +206,18 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(shared: Arc<Shared>) -> Self {
-        let tidy_at = Instant::now() + TIDY;
-        let pending = Vec::with_capacity(BATCH_ROWS);
-        Writer { shared, pending, pending_bytes: 0, due: None, failing: false, tidy_at }
+    fn new(shared: Arc<Shared>, next_seq: i64) -> Self {
+        Writer {
+            shared,
+            taken: Vec::with_capacity(TAKE),
+            blocks: Vec::new(),
+            stored_rows: 0,
+            next_seq,
+            pending_bytes: 0,
+            due: None,
+            failing: false,
+            tidy_at: Instant::now() + TIDY,
+        }
     }
 
     async fn run(
@@ -224,8 +239,7 @@ impl Writer {
             // A full take means that there is more, which is then looked for at once.
             look_at = if taken == TAKE { now } else { now + LOOK };
             let ended = rows.is_closed() && rows.is_empty();
-            let batch = self.pending.len() >= BATCH_ROWS && !self.failing;
-            if done.is_some() || ended || batch || self.due.is_some_and(|due| due <= now) {
+            if done.is_some() || ended || self.due.is_some_and(|due| due <= now) {
                 self.write().await;
             }
             if let Some(done) = done {
@@ -243,74 +257,84 @@ impl Writer {
 
     /// Folds rows into what the dashboard reads and keeps them for the store. Returns how many.
     fn take(&mut self, rows: &mut mpsc::Receiver<RequestRow>) -> usize {
-        let shared = &*self.shared;
-        let keep = shared.store.is_some() && shared.keep_rows.load(Ordering::Relaxed);
-        let mut taken = 0;
-        while taken < TAKE
-            && let Ok(row) = rows.try_recv()
+        let mut taken = std::mem::take(&mut self.taken);
+        while taken.len() < TAKE
+            && let Ok(mut row) = rows.try_recv()
         {
-            taken += 1;
-            shared.add_to_rollups(&row);
-            let record = log_record(&row);
-            if keep {
-                self.pending_bytes += row.size();
-                self.pending.push(record.clone());
-            } else {
-                shared.held.fetch_sub(row.size(), Ordering::Relaxed);
-            }
-            let mut recent = lock(&shared.recent);
-            if recent.len() == RECENT {
-                recent.pop_front();
-            }
-            recent.push_back(Arc::new(record));
+            row.error = row.error.as_deref().map(redacted);
+            taken.push(row);
         }
-        if taken > 0 {
-            shared.pulse.beat();
-            self.due = self.due.or(Some(Instant::now() + BATCH_TIME));
+        let count = taken.len();
+        if count > 0 {
+            self.keep(&taken);
+            taken.clear();
         }
-        taken
+        self.taken = taken;
+        count
     }
 
-    /// Writes everything, or as much as the store takes.
+    fn keep(&mut self, rows: &[RequestRow]) {
+        let shared = self.shared.clone();
+        let bytes: usize = rows.iter().map(RequestRow::size).sum();
+        if shared.store.is_some() && shared.keep_rows.load(Ordering::Relaxed) {
+            self.pending_bytes += bytes;
+            rows.iter().for_each(|row| self.append(row));
+        } else {
+            shared.held.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        shared.add_to_rollups(rows);
+        {
+            // Only what stays is made a record of.
+            let latest = &rows[rows.len().saturating_sub(RECENT)..];
+            let mut recent = lock(&shared.recent);
+            let surplus = (recent.len() + latest.len()).saturating_sub(RECENT);
+            recent.drain(..surplus);
+            recent.extend(latest.iter().map(|row| Arc::new(log_record(row))));
+        }
+        shared.pulse.beat();
+        self.due = self.due.or(Some(Instant::now() + BATCH_TIME));
+    }
+
+    fn append(&mut self, row: &RequestRow) {
+        if self.blocks.last().is_none_or(|(_, block)| block.is_full()) {
+            self.blocks.push((self.next_seq, Block::default()));
+            self.stored_rows = 0;
+        }
+        if let Some((_, block)) = self.blocks.last_mut() {
+            block.push(&row.id, &log_row(row));
+            self.next_seq += 1;
+        }
+    }
+
+    /// Writes everything, or nothing when the store does not take it.
     async fn write(&mut self) {
         self.due = None;
         let shared = self.shared.clone();
         let Some(store) = &shared.store else { return };
-        loop {
-            let rows = self.pending.len().min(TRANSACTION_ROWS);
-            let (changed, buckets, failovers) = changed_records(&shared);
-            if rows == 0 && buckets.is_empty() {
-                return;
-            }
-            match store.write(&self.pending[..rows], &buckets, &failovers).await {
-                Ok(()) => {
-                    self.pending.drain(..rows);
-                    self.release_bytes();
-                    if std::mem::take(&mut self.failing) {
-                        info!("the store of the request log can be written again");
-                    }
-                }
-                Err(error) => {
-                    let mut levels = lock(&shared.levels);
-                    levels
-                        .iter_mut()
-                        .zip(changed)
-                        .for_each(|(level, changed)| level.put_back(changed));
-                    if !std::mem::replace(&mut self.failing, true) {
-                        warn!(%error, "the request log cannot be written and waits in memory");
-                    }
-                    self.due = Some(Instant::now() + RETRY);
-                    return;
-                }
-            }
+        let (changed, buckets, failovers) = changed_records(&shared);
+        let last = self.blocks.last().map_or(0, |(_, block)| block.rows());
+        if self.blocks.len() <= 1 && last == self.stored_rows && buckets.is_empty() {
+            return;
         }
-    }
-
-    /// Gives back bytes in proportion to what is no longer pending.
-    fn release_bytes(&mut self) {
-        if self.pending.is_empty() {
-            let bytes = std::mem::take(&mut self.pending_bytes);
-            self.shared.held.fetch_sub(bytes, Ordering::Relaxed);
+        match store.write(&self.blocks, &buckets, &failovers).await {
+            Ok(()) => {
+                let end = if last < SMALL_BLOCK { 1 } else { 0 };
+                self.blocks.drain(..self.blocks.len().saturating_sub(end));
+                self.stored_rows = if self.blocks.is_empty() { 0 } else { last };
+                let bytes = std::mem::take(&mut self.pending_bytes);
+                shared.held.fetch_sub(bytes, Ordering::Relaxed);
+                if std::mem::take(&mut self.failing) {
+                    info!("the store of the request log can be written again");
+                }
+            }
+            Err(error) => {
+                let mut levels = lock(&shared.levels);
+                levels.iter_mut().zip(changed).for_each(|(level, changed)| level.put_back(changed));
+                if !std::mem::replace(&mut self.failing, true) {
+                    warn!(%error, "the request log cannot be written and waits in memory");
+                }
+                self.due = Some(Instant::now() + RETRY);
+            }
         }
     }
 
@@ -423,7 +447,7 @@ mod tests {
         let store = LogStore::in_memory().await.unwrap();
         let old = now() - 10 * HOUR;
         let mut level = Level::new(MINUTE, 0);
-        level.add(&row(old * 1000, 200));
+        level.add(&[row(old * 1000, 200)]);
         let changed = level.take_changed();
         let (buckets, failovers) = level.records(&changed);
         store.write(&[], &buckets, &failovers).await.unwrap();
@@ -478,11 +502,54 @@ mod tests {
     async fn old_rows_go() {
         let store = LogStore::in_memory().await.unwrap();
         let log = RequestLog::start(Some(store.clone()), 1 << 20).await;
-        log.push(row((now() - 3 * 24 * HOUR) * 1000, 200));
+        for _ in 0..SMALL_BLOCK {
+            log.push(row((now() - 3 * 24 * HOUR) * 1000, 200));
+        }
+        log.flush().await;
         log.push(row_now(200));
         log.flush().await;
         let before = (now() - 24 * HOUR) * 1000;
         assert!(!store.prune(before, MINUTE, 0).await.unwrap());
-        assert_eq!(store.recent(10, 0).await.unwrap().len(), 1);
+        assert_eq!(store.recent(100, 0).await.unwrap().len(), 1);
+        assert_eq!(store.count().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn pages_and_ids_are_found_across_blocks() {
+        let store = LogStore::in_memory().await.unwrap();
+        let log = RequestLog::start(Some(store.clone()), 64 << 20).await;
+        let rows = 2 * crate::store::log::BLOCK_ROWS + 100;
+        for number in 0..rows {
+            let mut row = row_now(200);
+            row.id = format!("r{number}");
+            log.push(row);
+            if number % 700 == 0 {
+                log.flush().await;
+            }
+        }
+        log.flush().await;
+        assert_eq!(store.count().await.unwrap(), rows as i64);
+        let mut found = Vec::new();
+        while found.len() < rows {
+            found.extend(store.recent(333, found.len() as i64).await.unwrap());
+        }
+        let ids = found.iter().rev().map(|record| record.id.clone());
+        assert!(ids.eq((0..rows).map(|number| format!("r{number}"))));
+        for id in ["r0", "r1023", "r1024", "r2000"] {
+            assert_eq!(store.request(id).await.unwrap().unwrap().id, id);
+        }
+        assert_eq!(store.request("r-unknown").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_quiet_gateway_leaves_no_block_per_request() {
+        let store = LogStore::in_memory().await.unwrap();
+        let log = RequestLog::start(Some(store.clone()), 1 << 20).await;
+        for _ in 0..SMALL_BLOCK + 1 {
+            log.push(row_now(200));
+            log.flush().await;
+        }
+        assert_eq!(store.count().await.unwrap(), SMALL_BLOCK as i64 + 1);
+        assert_eq!(store.blocks().await.unwrap(), 2);
     }
 }

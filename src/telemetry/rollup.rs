@@ -200,20 +200,29 @@ impl Level {
         }
     }
 
-    /// Counts a request in the bucket of its arrival.
-    pub(super) fn add(&mut self, row: &RequestRow) {
-        // A stream may outlive what memory holds; its request is then counted a little late.
-        let start = bucket(row.timestamp_ms.div_euclid(1000), self.resolution).max(self.from);
-        let provider = row.provider.clone().unwrap_or_default();
-        let key = (start, provider);
-        self.buckets.entry(key.clone()).or_default().add(row, row.outcome());
-        self.changed.buckets.insert(key);
-        for pair in row.attempts.windows(2) {
-            let [before, after] = pair else { continue };
-            if before.provider != after.provider {
-                let key = (start, before.provider.clone(), after.provider.clone());
-                *self.failovers.entry(key.clone()).or_default() += 1;
-                self.changed.failovers.insert(key);
+    /// Counts requests in the buckets of their arrival.
+    pub(super) fn add(&mut self, rows: &[RequestRow]) {
+        // Neighbours mostly share their bucket, so it is looked for once.
+        let start = |row: &RequestRow| {
+            // A stream may outlive what memory holds; its request is then counted a little late.
+            bucket(row.timestamp_ms.div_euclid(1000), self.resolution).max(self.from)
+        };
+        for run in rows.chunk_by(|a, b| start(a) == start(b) && a.provider == b.provider) {
+            let Some(first) = run.first() else { continue };
+            let key = (start(first), first.provider.clone().unwrap_or_default());
+            let sums = self.buckets.entry(key.clone()).or_default();
+            run.iter().for_each(|row| sums.add(row, row.outcome()));
+            self.changed.buckets.insert(key);
+        }
+        for row in rows.iter().filter(|row| row.attempts.len() > 1) {
+            let start = start(row);
+            for pair in row.attempts.windows(2) {
+                let [before, after] = pair else { continue };
+                if before.provider != after.provider {
+                    let key = (start, before.provider.clone(), after.provider.clone());
+                    *self.failovers.entry(key.clone()).or_default() += 1;
+                    self.changed.failovers.insert(key);
+                }
             }
         }
     }
@@ -332,7 +341,7 @@ mod tests {
         request.attempts = [attempt("openai", Some("rate_limit")), attempt("anthropic", None)]
             .into_iter()
             .collect::<smallvec::SmallVec<[AttemptRow; 2]>>();
-        level.add(&request);
+        level.add(&[request]);
         let window = window(&level);
         let [bucket] = &window.buckets[..] else { panic!("{window:?}") };
         assert_eq!((bucket.start, &*bucket.provider), (60, "anthropic"));
@@ -347,18 +356,18 @@ mod tests {
     fn outcomes_by_status_and_error() {
         let mut level = Level::new(MINUTE, 0);
         for status in [200, 400, 402, 429, 499, 502] {
-            level.add(&row(0, status));
+            level.add(&[row(0, status)]);
         }
         let mut broken_off = row(0, 200);
         broken_off.error_kind = Some("truncated");
-        level.add(&broken_off);
+        level.add(&[broken_off]);
         assert_eq!(window(&level).buckets[0].sums.outcomes, [1, 2, 1, 2, 1]);
     }
 
     #[test]
     fn what_is_stored_can_be_forgotten_and_nothing_else() {
         let mut level = Level::new(MINUTE, 0);
-        level.add(&row(0, 200));
+        level.add(&[row(0, 200)]);
         level.forget(3600, true);
         assert_eq!(window(&level).buckets.len(), 1, "not stored yet");
         let changed = level.take_changed();
@@ -369,7 +378,7 @@ mod tests {
         level.take_changed();
         level.forget(3600, true);
         assert_eq!(level.read(0, i64::MAX), (WindowSums::default(), 3600));
-        level.add(&row(0, 200));
+        level.add(&[row(0, 200)]);
         assert_eq!(window(&level).buckets[0].start, 3600, "too late for its own bucket");
 
         let mut restored = Level::new(MINUTE, 0);

@@ -22,7 +22,7 @@ pub struct RequestRow {
     /// The provider that answered, or failed last; `None` when none was tried.
     pub provider: Option<Arc<str>>,
     /// The model that was sent to it.
-    pub model: Option<String>,
+    pub model: Option<Arc<str>>,
     /// The HTTP status that the client saw; 499 when it went away.
     pub status: u16,
     /// Microseconds from arrival to the end of the answer.
@@ -121,8 +121,7 @@ impl RequestRow {
 
     /// Bytes that the row keeps in memory, roughly.
     pub fn size(&self) -> usize {
-        let texts = [Some(&self.id), Some(&self.model_requested), self.model.as_ref()];
-        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let texts = self.id.len() + self.model_requested.len();
         let error = self.error.as_ref().map_or(0, String::len);
         let attempts = if self.attempts.spilled() { self.attempts.len() } else { 0 };
         size_of::<RequestRow>() + texts + error + attempts * size_of::<AttemptRow>()
@@ -144,7 +143,7 @@ pub(crate) mod fixture {
             virtual_key: Some(("vk-1".into(), "prod".into())),
             model_requested: "gpt-4o-mini".to_owned(),
             provider: Some("openai".into()),
-            model: Some("gpt-4o-mini".to_owned()),
+            model: Some("gpt-4o-mini".into()),
             status,
             latency_us: 1_250_000,
             first_token_us: None,

@@ -9,8 +9,7 @@ use crate::govern::Ledger;
 use crate::llm::Cost;
 use crate::provider::{Key, Provider};
 use crate::route::{Health, KeyState};
-use crate::store::log::LogRecord;
-use crate::telemetry::AttemptRecord;
+use crate::store::log::{LogAttempt, LogRecord};
 use std::collections::BTreeSet;
 
 /// The share of failures in recent attempts from which a key counts as degraded.
@@ -149,35 +148,40 @@ fn limit(meter: &MeterSpec, ledger: &Ledger, now: i64) -> LimitUsage {
 
 /// A request of the log as the dashboard lists it.
 pub(in crate::admin) fn recent_request(record: &LogRecord) -> RecentRequest {
-    let milliseconds = |microseconds: i64| microseconds as f64 / 1000.0;
-    let attempts: Vec<AttemptRecord> = serde_json::from_str(&record.attempts).unwrap_or_default();
-    let answered = attempts.last().is_some_and(|attempt| attempt.failure.is_none());
+    let row = &record.row;
+    let milliseconds = |microseconds: u64| microseconds as f64 / 1000.0;
+    let answered = row.attempts.last().is_some_and(|attempt| attempt.failure.is_none());
     RecentRequest {
         id: record.id.clone(),
-        timestamp_ms: record.timestamp_ms,
-        operation: record.operation.clone(),
-        virtual_key: record.virtual_key_name.clone(),
-        model_requested: record.model_requested.clone(),
-        model: record.model.clone().filter(|_| answered),
-        status: u16::try_from(record.status).unwrap_or(0),
-        latency_ms: milliseconds(record.latency_us),
-        first_token_ms: record.first_token_us.map(milliseconds),
-        input_tokens: u64::try_from(record.input_tokens).unwrap_or(0),
-        output_tokens: u64::try_from(record.output_tokens).unwrap_or(0),
-        cost: record.cost_nano.map(|nano| Cost(nano).dollars()),
-        attempts: attempts.into_iter().map(attempt).collect(),
-        error: record.error.clone(),
+        timestamp_ms: row.timestamp_ms,
+        operation: row.operation.clone(),
+        virtual_key: row.virtual_key.as_ref().map(|(_id, name)| name.clone()),
+        model_requested: row.model_requested.clone(),
+        model: row.model.clone().filter(|_| answered),
+        status: row.status,
+        latency_ms: milliseconds(row.latency_us),
+        first_token_ms: row.first_token_us.map(milliseconds),
+        input_tokens: row.input_tokens,
+        output_tokens: row.output_tokens,
+        cost: row.cost_nano.map(|nano| Cost(nano).dollars()),
+        attempts: row.attempts.iter().map(attempt).collect(),
+        error: row.error.clone(),
     }
 }
 
-fn attempt(attempt: AttemptRecord) -> AttemptView {
-    let outcome = match attempt.failure {
+fn attempt(attempt: &LogAttempt<String>) -> AttemptView {
+    let outcome = match &attempt.failure {
         None => "ok".to_owned(),
         // The status is the gateway's own where no answer of the provider stands behind it.
-        Some(failure) if attempt.status < 400 || NO_ANSWER.contains(&&*failure) => failure,
+        Some(failure) if attempt.status < 400 || NO_ANSWER.contains(&&**failure) => failure.clone(),
         Some(_) => attempt.status.to_string(),
     };
-    AttemptView { provider: attempt.provider, key: attempt.key, model: attempt.model, outcome }
+    AttemptView {
+        provider: attempt.provider.clone(),
+        key: attempt.key.clone(),
+        model: attempt.model.clone(),
+        outcome,
+    }
 }
 
 /// Failures that no status of the provider describes.
@@ -217,17 +221,17 @@ mod tests {
     #[test]
     fn an_attempt_shows_what_the_provider_said_or_why_it_said_nothing() {
         let shown = |failure: Option<&str>, status| {
-            let record = AttemptRecord {
+            let record = LogAttempt {
                 provider: "openai".to_owned(),
                 key_id: String::new(),
                 key: String::new(),
                 model: String::new(),
                 fallback_index: 0,
-                latency_ms: 1.0,
+                latency_us: 1000,
                 status,
                 failure: failure.map(str::to_owned),
             };
-            attempt(record).outcome
+            attempt(&record).outcome
         };
         assert_eq!(shown(None, 200), "ok");
         assert_eq!(shown(Some("rate_limit"), 429), "429");
