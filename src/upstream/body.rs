@@ -1,6 +1,7 @@
 //! Bodies of providers' answers.
 
 use super::client::timed_out;
+use super::pool::Loan;
 use crate::llm::{Failure, FailureKind, Source};
 use crate::provider::Provider;
 use bytes::{Bytes, BytesMut};
@@ -17,7 +18,8 @@ pub struct UpstreamBody(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Direct(Incoming),
+    /// With the connection that it comes on, if that is to be given back.
+    Direct(Incoming, Option<Loan>),
     Proxied(reqwest::Body),
 }
 
@@ -25,8 +27,12 @@ enum Inner {
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 
 impl UpstreamBody {
-    pub(super) fn direct(body: Incoming) -> Self {
-        UpstreamBody(Inner::Direct(body))
+    pub(super) fn direct(body: Incoming, loan: Option<Loan>) -> Self {
+        let mut loan = loan;
+        if body.is_end_stream() {
+            give_back(&mut loan);
+        }
+        UpstreamBody(Inner::Direct(body, loan))
     }
 
     pub(super) fn proxied(body: reqwest::Body) -> Self {
@@ -43,13 +49,30 @@ impl Body for UpstreamBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, String>>> {
         match &mut self.get_mut().0 {
-            Inner::Direct(body) => {
-                Pin::new(body).poll_frame(context).map_err(|error| error.to_string())
+            Inner::Direct(body, loan) => {
+                let frame = Pin::new(&mut *body).poll_frame(context);
+                if matches!(frame, Poll::Ready(None)) || body.is_end_stream() {
+                    give_back(loan);
+                }
+                frame.map_err(|error| error.to_string())
             }
             Inner::Proxied(body) => {
                 Pin::new(body).poll_frame(context).map_err(|error| error.to_string())
             }
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Direct(body, _) => body.is_end_stream(),
+            Inner::Proxied(body) => body.is_end_stream(),
+        }
+    }
+}
+
+fn give_back(loan: &mut Option<Loan>) {
+    if let Some(loan) = loan.take() {
+        loan.give_back();
     }
 }
 

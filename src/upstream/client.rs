@@ -5,6 +5,7 @@
 //! that does not touch the connection keeps them.
 
 use super::body::UpstreamBody;
+use super::pool::{Connector, Origin};
 use super::tls::tls_config;
 use crate::llm::{Failure, FailureKind, Source};
 use crate::provider::{Network, Provider, Proxy};
@@ -12,12 +13,12 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use std::cell::RefCell;
 use std::error::Error;
 use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A request that is ready to go.
@@ -33,15 +34,43 @@ pub struct Outgoing {
     pub body: Bytes,
 }
 
-/// Unused connections are closed after this time, before most load balancers do (60 s and more).
+/// Unused connections of a proxied provider are closed after this time, before most load balancers
+/// do (60 s and more).
 const IDLE_CONNECTION: Duration = Duration::from_secs(55);
+/// URLs whose parts are remembered; models in paths make many of them.
+const MOST_DESTINATIONS: usize = 1000;
 
-type Hyper = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// The body of a request to a provider.
+pub(super) type RequestBody = Full<Bytes>;
 
 #[derive(Clone)]
 enum Pool {
-    Direct(Box<Hyper>),
+    Direct(Arc<Direct>),
     Proxied(reqwest::Client),
+}
+
+/// Connections without a proxy between, for one way of connecting.
+struct Direct {
+    connector: Connector,
+    http2_only: bool,
+    most_idle: usize,
+    places: Mutex<Places>,
+}
+
+/// Where URLs lead.
+#[derive(Default)]
+struct Places {
+    /// By scheme and authority.
+    origins: HashMap<String, Arc<Origin>>,
+    /// By URL.
+    destinations: HashMap<String, Arc<Destination>, foldhash::fast::RandomState>,
+}
+
+/// A URL in the parts that a request needs.
+struct Destination {
+    origin: Arc<Origin>,
+    path: Uri,
+    absolute: Uri,
 }
 
 thread_local! {
@@ -78,17 +107,50 @@ pub fn timed_out(provider: &Provider, what: &str, after: Duration) -> Failure {
 }
 
 async fn send_direct(
-    client: &Hyper,
+    direct: &Direct,
     provider: &Provider,
     outgoing: Outgoing,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    let uri = Uri::try_from(outgoing.url.as_str()).map_err(|error| bad_url(provider, &error))?;
+    let destination = direct.destination(provider, &outgoing.url)?;
     let mut request = Request::new(Full::new(outgoing.body));
     *request.method_mut() = outgoing.method;
-    *request.uri_mut() = uri;
     *request.headers_mut() = outgoing.headers;
-    let answer = client.request(request).await.map_err(|error| broken(provider, &error))?;
-    Ok(answer.map(UpstreamBody::direct))
+    let Destination { origin, path, absolute } = &*destination;
+    let sent = origin.send(&direct.connector, request, path, absolute);
+    let (answer, loan) = sent.await.map_err(|error| broken(provider, &*error))?;
+    Ok(answer.map(|body| UpstreamBody::direct(body, loan)))
+}
+
+impl Direct {
+    fn destination(&self, provider: &Provider, url: &str) -> Result<Arc<Destination>, Failure> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(destination) = places.destinations.get(url) {
+            return Ok(destination.clone());
+        }
+        let absolute = Uri::try_from(url).map_err(|error| bad_url(provider, &error))?;
+        let no_host = || bad_url(provider, &"it names no host");
+        let (Some(scheme), Some(authority)) = (absolute.scheme_str(), absolute.authority()) else {
+            return Err(no_host());
+        };
+        let address = format!("{scheme}://{authority}");
+        let origin = match places.origins.get(&address) {
+            Some(origin) => origin.clone(),
+            None => {
+                let origin = Origin::new(&absolute, self.http2_only, self.most_idle);
+                let origin = origin.ok_or_else(no_host)?;
+                places.origins.insert(address, origin.clone());
+                origin
+            }
+        };
+        let path = absolute.path_and_query().map_or("/", |path| path.as_str());
+        let path = Uri::try_from(path).map_err(|error| bad_url(provider, &error))?;
+        let destination = Arc::new(Destination { origin, path, absolute });
+        if places.destinations.len() >= MOST_DESTINATIONS {
+            places.destinations.clear();
+        }
+        places.destinations.insert(url.to_owned(), destination.clone());
+        Ok(destination)
+    }
 }
 
 async fn send_proxied(
@@ -108,7 +170,7 @@ fn pool(network: &Network) -> Result<Pool, Failure> {
         return Ok(pool);
     }
     let pool = match &network.proxy {
-        None => Pool::Direct(Box::new(direct(network)?)),
+        None => Pool::Direct(Arc::new(direct(network)?)),
         Some(proxy) => Pool::Proxied(proxied(network, proxy)?),
     };
     POOLS.with_borrow_mut(|pools| pools.insert(key, pool.clone()));
@@ -132,7 +194,7 @@ fn pool_key(network: &Network) -> u64 {
     ))
 }
 
-fn direct(network: &Network) -> Result<Hyper, Failure> {
+fn direct(network: &Network) -> Result<Direct, Failure> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
@@ -144,13 +206,12 @@ fn direct(network: &Network) -> Result<Hyper, Failure> {
         true => builder.enable_http2().wrap_connector(connector),
         false => builder.enable_all_versions().wrap_connector(connector),
     };
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .pool_max_idle_per_host(network.max_connections)
-        .http2_only(network.http2_only)
-        .build(connector))
+    Ok(Direct {
+        connector,
+        http2_only: network.http2_only,
+        most_idle: network.max_connections,
+        places: Mutex::default(),
+    })
 }
 
 fn proxied(network: &Network, proxy: &Proxy) -> Result<reqwest::Client, Failure> {
@@ -176,7 +237,7 @@ pub(super) fn misconfigured(error: &dyn Error) -> Failure {
     Failure::new(Source::Gateway, FailureKind::Internal, message)
 }
 
-fn bad_url(provider: &Provider, error: &dyn Error) -> Failure {
+fn bad_url(provider: &Provider, error: &dyn std::fmt::Display) -> Failure {
     let message = format!("{}: its base_url makes no valid URL: {error}", provider.name);
     Failure::new(Source::Gateway, FailureKind::Internal, message)
 }

@@ -4,6 +4,7 @@ mod body;
 mod client;
 mod headers;
 mod limit;
+mod pool;
 mod tls;
 
 pub use body::{UpstreamBody, read_all};
