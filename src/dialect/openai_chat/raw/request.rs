@@ -306,6 +306,10 @@ impl RawRequest {
         };
         match serde_json::from_str::<StreamOptions>(text) {
             Ok(options) => Ok(options.include_usage.unwrap_or(false)),
+            Err(_) if text.starts_with('{') => {
+                let message = "stream_options.include_usage must be true or false, and stand once";
+                Err(Failure::invalid(message).with_param("stream_options"))
+            }
             Err(_) => Err(wrong_type("stream_options", "an object", text)),
         }
     }

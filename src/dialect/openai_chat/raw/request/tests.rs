@@ -74,6 +74,15 @@ fn what_is_wrong_is_named() {
         param(r#"{"model":"m","messages":[1],"fallbacks":[{}]}"#).as_deref(),
         Some("fallbacks")
     );
+    let options = |options: &str| {
+        let body = format!(r#"{{"model":"m","messages":[1],"stream_options":{options}}}"#);
+        parse(&body).unwrap_err().message
+    };
+    assert_eq!(options("7"), "stream_options must be an object, not a number");
+    for wrong in [r#"{"include_usage":1}"#, r#"{"include_usage":true,"include\u005fusage":false}"#]
+    {
+        assert!(options(wrong).starts_with("stream_options.include_usage must be"), "{wrong}");
+    }
     for bad in [
         "",
         "[]",
