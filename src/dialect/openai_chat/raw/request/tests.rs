@@ -49,6 +49,10 @@ fn a_stream_is_asked_for_its_usage() {
     assert_eq!(ask(r#","stream_options":{}"#), expect(r#"{"include_usage":true}"#));
     let kept = ask(r#","stream_options":{"include_obfuscation":false}"#);
     assert_eq!(kept, expect(r#"{"include_usage":true,"include_obfuscation":false}"#));
+    let within = ask(r#","stream_options":{"x":"include_usage","y":1e2}"#);
+    assert_eq!(within, expect(r#"{"include_usage":true,"x":"include_usage","y":1e2}"#));
+    let refused = ask(r#","stream_options":{"include\u005fusage":false}"#);
+    assert_eq!(refused, expect(r#"{"include_usage":true}"#));
     let asked = ask(r#","stream_options":{"include_usage": true}"#);
     assert_eq!(asked, expect(r#"{"include_usage": true}"#));
 }
