@@ -106,3 +106,12 @@ fn depth_is_no_danger() {
         format!(r#"{{"model":"m","messages":[1],"x":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
     assert_eq!(upstream(&deep, "m", &Quirks::NONE), deep);
 }
+
+/// A stricter reader than JSON's grammar would refuse these; whether it does is the provider's call.
+#[test]
+fn what_only_the_grammar_allows_passes() {
+    let odd = r#"{"model":"m","messages":[1],"x":[1e400,-1E-400,"\ud800","\udc00 \ud83d"]}"#;
+    assert_eq!(upstream(odd, "m", &Quirks::NONE), odd);
+    let renamed = upstream(odd, "n", &Quirks::NONE);
+    assert_eq!(renamed, odd.replace("\"m\"", "\"n\""));
+}
