@@ -7,6 +7,7 @@
 
 use crate::llm::Failure;
 use bytes::{Buf, Bytes, BytesMut};
+use serde::de::IgnoredAny;
 
 /// The largest frame that is accepted, in bytes: a provider that never ends a frame must not fill
 /// the memory.
@@ -57,12 +58,14 @@ impl FrameReader {
         Ok(Some(parse(raw)))
     }
 
-    /// What is left when the connection ends: a last frame without its empty line, if it has data.
+    /// What is left when the connection ends: a last frame whose empty line never came, with one put
+    /// in. `None` for a frame that was cut in the middle of its data.
     pub fn rest(&mut self) -> Option<Frame> {
-        let raw = self.buffer.split().freeze();
+        let mut raw = self.buffer.split();
         self.scanned = 0;
-        let frame = parse(raw);
-        frame.data.is_some().then_some(frame)
+        raw.extend_from_slice(b"\n\n");
+        let frame = parse(raw.freeze());
+        frame.data.as_deref().is_some_and(is_whole).then_some(frame)
     }
 
     /// False while too few bytes are there to tell.
@@ -111,6 +114,11 @@ fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
         (b'\r', None) => None,
         _ => Some(at + 1),
     }
+}
+
+/// Whether nothing is missing of data that may have been cut: all formats send JSON or `[DONE]`.
+fn is_whole(data: &[u8]) -> bool {
+    data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(data).is_ok()
 }
 
 fn parse(raw: Bytes) -> Frame {
@@ -172,7 +180,7 @@ mod tests {
         }
         out.extend(reader.rest());
         let held: usize = out.iter().map(|frame| frame.raw.len()).sum();
-        assert!(held <= input.len());
+        assert!(held <= input.len() + 2, "the empty line of the last frame at most is added");
         out.retain(|frame| frame.data.is_some());
         out.into_iter().map(|frame| (frame.event, frame.data)).collect()
     }
@@ -192,6 +200,25 @@ mod tests {
         for cut in 1..input.len() {
             assert_eq!(frames(input, cut), whole, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_frame_without_its_empty_line_counts_only_when_it_is_whole() {
+        let rest = |bytes: &[u8]| {
+            let mut reader = FrameReader::default();
+            reader.push(bytes);
+            assert_eq!(reader.next_frame().unwrap(), None);
+            reader.rest().map(|frame| (frame.raw, frame.data.unwrap()))
+        };
+        let frame = |raw: &'static str, data: &'static str| Some((raw.into(), data.into()));
+        assert_eq!(rest(b"data: {\"a\":1}"), frame("data: {\"a\":1}\n\n", "{\"a\":1}"));
+        assert_eq!(rest(b"data: [DONE]\n"), frame("data: [DONE]\n\n\n", "[DONE]"));
+        assert_eq!(rest(b"data: {}\r\r"), frame("data: {}\r\r\n\n", "{}"));
+        assert_eq!(rest(b"data: {\"choices\":[{\"delta\":{\"con"), None);
+        assert_eq!(rest(b"data: [DO"), None);
+        assert_eq!(rest(b"event: message_stop\ndata"), None);
+        assert_eq!(rest(b": comment"), None);
+        assert_eq!(rest(b""), None);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::llm::{
     ChatRequest, Data, Extra, Failure, Message, Part, Reasoning, ResponseFormat, Role, Tool,
     ToolChoice, Wire,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -126,7 +128,8 @@ fn part_block(at: usize, part: &Part) -> Result<Option<BlockOut<'_>>, Failure> {
             Some(block(BlockKind::Image { source: source(data) }, extra))
         }
         Part::File { data, name, extra } => {
-            let kind = BlockKind::Document { source: source(data), title: name.as_deref() };
+            let source = document_source(data);
+            let kind = BlockKind::Document { source, title: name.as_deref() };
             Some(block(kind, extra))
         }
         Part::Audio { .. } => {
@@ -176,6 +179,18 @@ fn source(data: &Data) -> SourceOut<'_> {
         Data::Url(url) => SourceOut::Url { url },
         Data::FileId(file_id) => SourceOut::File { file_id },
     }
+}
+
+/// Anthropic takes a document of plain text as it is, and only a PDF in base64.
+fn document_source(data: &Data) -> SourceOut<'_> {
+    if let Data::Inline { media_type, base64 } = data
+        && media_type.starts_with("text/")
+        && let Ok(bytes) = STANDARD.decode(base64)
+        && let Ok(text) = String::from_utf8(bytes)
+    {
+        return SourceOut::Text { media_type: "text/plain", data: text };
+    }
+    source(data)
 }
 
 fn block<'a>(kind: BlockKind<'a>, extra: &'a Extra) -> BlockOut<'a> {

@@ -79,6 +79,11 @@ fn failure(status: u16, headers: &HeaderMap, error: Option<ErrorIn>) -> Failure 
         failure.kind = FailureKind::Overloaded;
         failure.retry = Retry::SameKey;
     }
+    if failure.message.contains("credit balance is too low") {
+        failure.kind = FailureKind::Quota;
+        failure.status = 402;
+        failure.retry = Retry::OtherKey;
+    }
     if failure.retry == Retry::Never {
         failure.retry = Retry::OtherTarget;
     }

@@ -10,9 +10,18 @@ use crate::llm::{BlockStart, Delta, Event, Failure};
 /// numbers may differ.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    /// For each of Anthropic's blocks: the hub's number, if the hub knows its kind.
-    blocks: Vec<Option<u32>>,
+    /// For each of Anthropic's blocks: what the hub has of it, if the hub knows its kind.
+    blocks: Vec<Option<Open>>,
     next: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    /// The hub's number.
+    index: u32,
+    /// The arguments that a tool call began with, which hold if no others come: a call without
+    /// arguments has no deltas but empty ones.
+    input: Option<String>,
 }
 
 impl StreamDecoder for Decoder {
@@ -31,9 +40,7 @@ impl StreamDecoder for Decoder {
                 self.start(event.index, event.content_block.unwrap_or_default(), out);
             }
             "content_block_delta" => self.delta(event.index, event.delta, out),
-            "content_block_stop" => {
-                out.extend(self.block(event.index).map(|index| Event::BlockStop { index }));
-            }
+            "content_block_stop" => self.stop(event.index, out),
             "message_delta" => message_delta(event.delta, event.usage, out),
             "message_stop" => out.push(Event::End),
             "error" => {
@@ -51,19 +58,21 @@ impl StreamDecoder for Decoder {
 
 impl Decoder {
     fn start(&mut self, at: u32, block: BlockIn, out: &mut Vec<Event>) {
+        let mut input = None;
         let (first, block) = match block.kind.as_str() {
             "text" => (block.text, BlockStart::Text),
             "thinking" => (block.thinking, BlockStart::Reasoning),
             "redacted_thinking" => (String::new(), BlockStart::EncryptedReasoning(block.data)),
             "tool_use" => {
                 let (id, name) = (block.id, block.name);
+                input = Some(block.input.map_or_else(|| "{}".to_owned(), |i| i.get().to_owned()));
                 (String::new(), BlockStart::ToolCall { id, name, signature: None })
             }
             _ => return self.remember(at, None),
         };
         let index = self.next;
         self.next += 1;
-        self.remember(at, Some(index));
+        self.remember(at, Some(Open { index, input }));
         out.push(Event::BlockStart { index, choice: 0, block });
         if !first.is_empty() {
             out.push(Event::BlockDelta { index, delta: Delta::Text(first) });
@@ -71,7 +80,11 @@ impl Decoder {
     }
 
     fn delta(&mut self, at: u32, delta: DeltaIn, out: &mut Vec<Event>) {
-        let Some(index) = self.block(at) else { return };
+        let Some(open) = self.block(at) else { return };
+        let index = open.index;
+        if !delta.partial_json.is_empty() {
+            open.input = None;
+        }
         let delta = match delta.kind.as_str() {
             "text_delta" => Delta::Text(delta.text),
             "thinking_delta" => Delta::Text(delta.thinking),
@@ -82,16 +95,25 @@ impl Decoder {
         out.push(Event::BlockDelta { index, delta });
     }
 
-    fn block(&self, at: u32) -> Option<u32> {
-        self.blocks.get(at as usize).copied().flatten()
+    fn stop(&mut self, at: u32, out: &mut Vec<Event>) {
+        let Some(open) = self.block(at) else { return };
+        let index = open.index;
+        if let Some(input) = open.input.take() {
+            out.push(Event::BlockDelta { index, delta: Delta::Arguments(input) });
+        }
+        out.push(Event::BlockStop { index });
+    }
+
+    fn block(&mut self, at: u32) -> Option<&mut Open> {
+        self.blocks.get_mut(at as usize)?.as_mut()
     }
 
     /// Numbers come in order; one beyond reason is not remembered.
-    fn remember(&mut self, at: u32, index: Option<u32>) {
+    fn remember(&mut self, at: u32, block: Option<Open>) {
         let at = at as usize;
         if at < 100_000 {
             self.blocks.resize(self.blocks.len().max(at + 1), None);
-            self.blocks[at] = index;
+            self.blocks[at] = block;
         }
     }
 }

@@ -87,6 +87,7 @@ pub(super) enum BlockKind<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum SourceOut<'a> {
     Base64 { media_type: &'a str, data: &'a str },
+    Text { media_type: &'a str, data: String },
     Url { url: &'a str },
     File { file_id: &'a str },
 }

@@ -245,10 +245,10 @@ fn thinking(reasoning: &Reasoning, model: &str) -> Option<ThinkingConfig> {
     if is_third_generation(model) {
         let pro = model.contains("-pro");
         let level = match reasoning.effort.as_deref() {
-            Some("none" | "minimal") if !pro => "minimal",
-            Some("none" | "minimal" | "low") => "low",
-            Some("medium") if !pro => "medium",
-            Some(_) => "high",
+            Some("none" | "minimal") if !pro => "MINIMAL",
+            Some("none" | "minimal" | "low") => "LOW",
+            Some("medium") if !pro => "MEDIUM",
+            Some(_) => "HIGH",
             None => return budget(reasoning.max_tokens?, include_thoughts),
         };
         let thinking_level = Some(level);

@@ -1,7 +1,8 @@
 //! Answers and failures: Google's JSON → the hub.
 
 use super::types::{
-    CandidateIn, GenerateResponse, PartIn, arguments, call_id, stop_reason, unreadable,
+    CandidateIn, GenerateResponse, LogprobsIn, PartIn, TokenIn, arguments, call_id, stop_reason,
+    unreadable,
 };
 use crate::dialect::failure_for_status;
 use crate::llm::{
@@ -9,6 +10,7 @@ use crate::llm::{
 };
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Reads an answer.
@@ -45,7 +47,23 @@ fn choice(wire: CandidateIn, id: &str, calls: &mut u32) -> Choice {
     }
     let has_calls = parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
     let stop = wire.finish_reason.as_deref().map(|word| stop_reason(word, has_calls));
-    Choice { index: wire.index, parts, stop, ..Choice::default() }
+    let logprobs = wire.logprobs_result.as_ref().map(logprobs);
+    Choice { index: wire.index, parts, stop, logprobs, ..Choice::default() }
+}
+
+/// Log probabilities in the form that the hub has them: OpenAI's.
+fn logprobs(wire: &LogprobsIn) -> Value {
+    let token = |token: &TokenIn| json!({"token": token.token, "logprob": token.log_probability, "bytes": token.token.as_bytes()});
+    let tops = wire.top_candidates.iter().map(|top| top.candidates.as_slice());
+    let tops = tops.chain(std::iter::repeat(&[][..]));
+    let content: Vec<Value> = (wire.chosen_candidates.iter().zip(tops))
+        .map(|(chosen, top)| {
+            let mut chosen = token(chosen);
+            chosen["top_logprobs"] = top.iter().map(token).collect();
+            chosen
+        })
+        .collect();
+    json!({"content": content, "refusal": null})
 }
 
 /// Adds a piece; text that goes on is one part, as it is when streamed.

@@ -48,7 +48,7 @@ fn thinking_by_generation() {
     };
     assert_eq!(
         config("gemini-3-pro", "medium"),
-        json!({"includeThoughts": true, "thinkingLevel": "high"})
+        json!({"includeThoughts": true, "thinkingLevel": "HIGH"})
     );
     assert_eq!(
         config("gemini-2.5-flash", "none"),

@@ -181,6 +181,33 @@ pub(super) struct CandidateIn {
     pub(super) content: ContentIn,
     #[serde(default)]
     pub(super) finish_reason: Option<String>,
+    #[serde(default)]
+    pub(super) logprobs_result: Option<LogprobsIn>,
+}
+
+/// The log probabilities of an answer, token by token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LogprobsIn {
+    #[serde(default)]
+    pub(super) chosen_candidates: Vec<TokenIn>,
+    #[serde(default)]
+    pub(super) top_candidates: Vec<TopTokensIn>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TopTokensIn {
+    #[serde(default)]
+    pub(super) candidates: Vec<TokenIn>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenIn {
+    #[serde(default)]
+    pub(super) token: String,
+    #[serde(default)]
+    pub(super) log_probability: f64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -246,10 +273,19 @@ pub(super) fn stop_reason(word: &str, has_calls: bool) -> StopReason {
     match word {
         "STOP" if has_calls => StopReason::ToolCalls,
         "STOP" => StopReason::Stop,
-        "MAX_TOKENS" => StopReason::Length,
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "IMAGE_SAFETY" => {
-            StopReason::ContentFilter
-        }
+        "MAX_TOKENS" | "CONTINUATION" => StopReason::Length,
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "ESCALATION"
+        | "PUP_LIMITED_DISABLED"
+        | "MODEL_ARMOR" => StopReason::ContentFilter,
         other => StopReason::Other(other.to_owned()),
     }
 }

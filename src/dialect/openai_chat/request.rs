@@ -52,11 +52,16 @@ fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
 fn decode_chat(wire: ChatRequestWire) -> Result<ChatRequest, Failure> {
     let messages = wire.messages.into_iter().enumerate();
     let messages = messages.map(|(at, message)| decode_message(at, message));
+    let mut tools: Vec<Tool> =
+        wire.tools.unwrap_or_default().into_iter().map(decode_tool).collect();
+    if let Some(names) = wire.tool_choice.as_ref().and_then(allowed_names) {
+        tools.retain(|tool| names.contains(&tool.name.as_str()));
+    }
     let include_usage = wire.stream_options.as_ref().and_then(|options| options.include_usage);
     Ok(ChatRequest {
         model: wire.model,
         messages: messages.collect::<Result<_, _>>()?,
-        tools: wire.tools.unwrap_or_default().into_iter().map(decode_tool).collect(),
+        tools,
         tool_choice: wire.tool_choice.as_ref().map(decode_tool_choice).transpose()?.flatten(),
         parallel_tool_calls: wire.parallel_tool_calls,
         response_format: wire.response_format.map(decode_format),
@@ -208,6 +213,8 @@ fn data_of(url: String) -> Data {
     let inline = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     match inline {
         Some((media_type, base64)) => {
+            // What OpenAI takes for a JPEG, other vendors do not.
+            let media_type = if media_type == "image/jpg" { "image/jpeg" } else { media_type };
             Data::Inline { media_type: media_type.to_owned(), base64: base64.to_owned() }
         }
         None => Data::Url(url),
@@ -243,6 +250,14 @@ fn decode_tool(wire: ToolWire) -> Tool {
             }
         }
     }
+}
+
+/// The functions that a choice of `allowed_tools` leaves. Other vendors have no word for it, but a
+/// tool that may not be called may as well be missing.
+fn allowed_names(choice: &Value) -> Option<Vec<&str>> {
+    let allowed = choice.get("allowed_tools")?.get("tools")?.as_array()?;
+    let names = allowed.iter().filter_map(|tool| tool.get("function")?.get("name")?.as_str());
+    Some(names.collect())
 }
 
 /// `None` for a choice that leaves it to the provider.

@@ -201,10 +201,11 @@ fn encode_embedding(response: &EmbeddingResponse) -> EmbeddingResponseWire {
 struct ErrorBody<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
-    #[serde(default)]
-    message: Option<String>,
     #[serde(borrow, default)]
     detail: Option<&'a RawValue>,
+    /// Mistral and vLLM send the members of the error without `error` around them.
+    #[serde(flatten)]
+    bare: ErrorObject,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -276,7 +277,7 @@ fn error_object(body: &[u8]) -> Option<ErrorObject> {
     let detail = body.detail.map(|detail| {
         serde_json::from_str(detail.get()).unwrap_or_else(|_| detail.get().to_owned())
     });
-    Some(message_only(body.message.or(detail)))
+    Some(ErrorObject { message: body.bare.message.or(detail), ..body.bare })
 }
 
 fn message_only(message: Option<String>) -> ErrorObject {

@@ -51,7 +51,9 @@ impl StreamDecoder for Decoder {
         let chunk: Chunk = serde_json::from_slice(data).map_err(|error| {
             Failure::bad_response(format!("the provider sent an unreadable chunk: {error}"))
         })?;
-        if !self.started {
+        // Azure begins with a chunk about the prompt that has neither id nor model.
+        let says_who = !chunk.id.is_empty() || !chunk.choices.is_empty();
+        if !self.started && says_who {
             self.started = true;
             out.push(Event::Start { id: chunk.id, model: chunk.model, created: chunk.created });
         }

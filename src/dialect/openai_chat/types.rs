@@ -332,6 +332,9 @@ pub(super) struct PromptDetailsWire {
     #[serde(default)]
     pub(super) audio_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cache_write_tokens: Option<u64>,
+    /// Bifrost's spelling of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cached_write_tokens: Option<u64>,
 }
 
@@ -352,10 +355,11 @@ impl From<UsageWire> for Usage {
         let prompt = wire.prompt_tokens_details.unwrap_or_default();
         let completion = wire.completion_tokens_details.unwrap_or_default();
         let cached_read = prompt.cached_tokens.or(wire.prompt_cache_hit_tokens).unwrap_or(0);
+        let cached_write = prompt.cache_write_tokens.or(prompt.cached_write_tokens).unwrap_or(0);
         Usage {
             input: wire.prompt_tokens,
             cached_read: cached_read.min(wire.prompt_tokens),
-            cached_write: prompt.cached_write_tokens.unwrap_or(0),
+            cached_write: cached_write.min(wire.prompt_tokens),
             cached_write_1h: 0,
             output: wire.completion_tokens,
             reasoning: completion.reasoning_tokens.unwrap_or(0).min(wire.completion_tokens),
@@ -368,6 +372,7 @@ impl From<UsageWire> for Usage {
 impl From<Usage> for UsageWire {
     fn from(usage: Usage) -> UsageWire {
         let some = |count: u64| Some(count);
+        let cached_write = Some(usage.cached_write).filter(|&count| count > 0);
         UsageWire {
             prompt_tokens: usage.input,
             completion_tokens: usage.output,
@@ -375,7 +380,8 @@ impl From<Usage> for UsageWire {
             prompt_tokens_details: Some(PromptDetailsWire {
                 cached_tokens: some(usage.cached_read),
                 audio_tokens: some(usage.input_audio),
-                cached_write_tokens: Some(usage.cached_write).filter(|&count| count > 0),
+                cache_write_tokens: cached_write,
+                cached_write_tokens: cached_write,
             }),
             completion_tokens_details: Some(CompletionDetailsWire {
                 reasoning_tokens: some(usage.reasoning),

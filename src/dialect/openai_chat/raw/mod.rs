@@ -11,3 +11,6 @@ mod stream;
 pub use request::RawRequest;
 pub use response::{RawResponse, splice_extra_fields};
 pub use stream::RawStream;
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use crate::dialect::{MaxTokensField, Quirks};
 use crate::llm::{Failure, Operation};
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -168,7 +168,7 @@ impl RawRequest {
         let inner = options.strip_prefix('{').map(str::trim_start);
         let asked = match inner {
             // Options that say `include_usage: false` are few and small: written anew.
-            Some(_) if options.contains("include_usage") => with_usage(options),
+            Some(_) if says_usage(options) => with_usage(options),
             Some(inner) if inner.starts_with('}') => ASK.to_owned(),
             Some(inner) => format!("{{\"include_usage\":true,{inner}"),
             None => ASK.to_owned(),
@@ -306,6 +306,10 @@ impl RawRequest {
         };
         match serde_json::from_str::<StreamOptions>(text) {
             Ok(options) => Ok(options.include_usage.unwrap_or(false)),
+            Err(_) if text.starts_with('{') => {
+                let message = "stream_options.include_usage must be true or false, and stand once";
+                Err(Failure::invalid(message).with_param("stream_options"))
+            }
             Err(_) => Err(wrong_type("stream_options", "an object", text)),
         }
     }
@@ -370,6 +374,12 @@ impl<'a> Edits<'a> {
     fn of(&self, name: &str) -> Option<&Edit<'a>> {
         self.list.iter().find(|(edited, _)| *edited == name).map(|(_, edit)| edit)
     }
+}
+
+/// Whether stream options have the member, however its name is spelled.
+fn says_usage(options: &str) -> bool {
+    let options = serde_json::from_str::<std::collections::HashMap<Cow<str>, IgnoredAny>>(options);
+    options.is_ok_and(|options| options.contains_key("include_usage"))
 }
 
 /// Stream options with `include_usage: true`, whatever they said before.

@@ -113,12 +113,14 @@ impl RawStream {
     /// Appends the chunk that was kept back, with `extra_fields`, and the end marker.
     pub fn finish(&mut self, extra_fields: &[u8], out: &mut BytesMut) {
         if let Some(held) = self.held.take() {
-            out.extend_from_slice(b"data: ");
             match end_of_object(&held) {
-                Some(end) => splice_into(&held, end, extra_fields, out),
-                None => out.extend_from_slice(&held),
+                Some(end) => {
+                    let mut chunk = BytesMut::with_capacity(held.len() + extra_fields.len() + 20);
+                    splice_into(&held, end, extra_fields, &mut chunk);
+                    write_frame(&chunk, out);
+                }
+                None => write_frame(&held, out),
             }
-            out.extend_from_slice(b"\n\n");
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
@@ -136,19 +138,28 @@ impl RawStream {
             return Ok(false);
         }
         let chunk: UsageChunk = serde_json::from_slice(data).map_err(|_| bad_chunk())?;
-        if let Some(usage) = chunk.usage {
-            self.usage = Some(self.usage.unwrap_or_default().max(usage.into()));
+        if let Some(usage) = &chunk.usage {
+            let usage = usage.clone().into();
+            self.usage = Some(self.usage.unwrap_or_default().max(usage));
         }
-        Ok(chunk.choices.is_none_or(|choices| choices.is_empty()))
+        Ok(chunk.usage.is_some() && chunk.choices.is_none_or(|choices| choices.is_empty()))
     }
 
     fn release(&mut self, out: &mut BytesMut) {
         if let Some(held) = self.held.take() {
-            out.extend_from_slice(b"data: ");
-            out.extend_from_slice(&held);
-            out.extend_from_slice(b"\n\n");
+            write_frame(&held, out);
         }
     }
+}
+
+/// A frame of `data`, which had several lines where it has line feeds.
+fn write_frame(data: &[u8], out: &mut BytesMut) {
+    for line in data.split(|byte| *byte == b'\n') {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\n");
+    }
+    out.extend_from_slice(b"\n");
 }
 
 /// Whether a chunk holds what a client cannot unsee: not the role alone, nor empty deltas.
@@ -182,3 +193,6 @@ fn has_value(data: &[u8], key: &[u8], first: u8) -> bool {
         value.and_then(<[u8]>::first) == Some(&first)
     })
 }
+
+#[cfg(test)]
+mod tests;

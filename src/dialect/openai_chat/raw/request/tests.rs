@@ -49,6 +49,10 @@ fn a_stream_is_asked_for_its_usage() {
     assert_eq!(ask(r#","stream_options":{}"#), expect(r#"{"include_usage":true}"#));
     let kept = ask(r#","stream_options":{"include_obfuscation":false}"#);
     assert_eq!(kept, expect(r#"{"include_usage":true,"include_obfuscation":false}"#));
+    let within = ask(r#","stream_options":{"x":"include_usage","y":1e2}"#);
+    assert_eq!(within, expect(r#"{"include_usage":true,"x":"include_usage","y":1e2}"#));
+    let refused = ask(r#","stream_options":{"include\u005fusage":false}"#);
+    assert_eq!(refused, expect(r#"{"include_usage":true}"#));
     let asked = ask(r#","stream_options":{"include_usage": true}"#);
     assert_eq!(asked, expect(r#"{"include_usage": true}"#));
 }
@@ -74,6 +78,15 @@ fn what_is_wrong_is_named() {
         param(r#"{"model":"m","messages":[1],"fallbacks":[{}]}"#).as_deref(),
         Some("fallbacks")
     );
+    let options = |options: &str| {
+        let body = format!(r#"{{"model":"m","messages":[1],"stream_options":{options}}}"#);
+        parse(&body).unwrap_err().message
+    };
+    assert_eq!(options("7"), "stream_options must be an object, not a number");
+    for wrong in [r#"{"include_usage":1}"#, r#"{"include_usage":true,"include\u005fusage":false}"#]
+    {
+        assert!(options(wrong).starts_with("stream_options.include_usage must be"), "{wrong}");
+    }
     for bad in [
         "",
         "[]",
@@ -92,4 +105,13 @@ fn depth_is_no_danger() {
     let deep =
         format!(r#"{{"model":"m","messages":[1],"x":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
     assert_eq!(upstream(&deep, "m", &Quirks::NONE), deep);
+}
+
+/// A stricter reader than JSON's grammar would refuse these; whether it does is the provider's call.
+#[test]
+fn what_only_the_grammar_allows_passes() {
+    let odd = r#"{"model":"m","messages":[1],"x":[1e400,-1E-400,"\ud800","\udc00 \ud83d"]}"#;
+    assert_eq!(upstream(odd, "m", &Quirks::NONE), odd);
+    let renamed = upstream(odd, "n", &Quirks::NONE);
+    assert_eq!(renamed, odd.replace("\"m\"", "\"n\""));
 }

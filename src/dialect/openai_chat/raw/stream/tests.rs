@@ -1,0 +1,191 @@
+use super::*;
+use crate::dialect::sse::FrameReader;
+use crate::llm::FailureKind;
+
+const EXTRA: &[u8] = b"{\"provider\":\"x\"}";
+const ROLE: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#;
+const TEXT: &str = r#"{ "id":"c", "choices":[{"index":0,"delta":{"content":"Gr\u00fc\u00dfe \"finish_reason\":\"stop\" \"usage\":{}"},"finish_reason":null}],"x":1.50 }"#;
+const STOP: &str = r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}] }"#;
+const USAGE: &str =
+    r#"{"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+
+/// What the client of a stream sees, and the stream.
+fn pass(include_usage: bool, input: &str) -> (String, RawStream) {
+    let (mut stream, mut out) = (RawStream::new(include_usage), BytesMut::new());
+    let mut reader = FrameReader::default();
+    reader.push(input.as_bytes());
+    while let Some(frame) = reader.next_frame().unwrap() {
+        stream.push(&frame, &mut out).unwrap();
+    }
+    if let Some(frame) = reader.rest() {
+        stream.push(&frame, &mut out).unwrap();
+    }
+    stream.close();
+    if stream.is_complete() {
+        stream.finish(EXTRA, &mut out);
+    }
+    (String::from_utf8(out.to_vec()).unwrap(), stream)
+}
+
+fn frames(chunks: &[&str]) -> String {
+    chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+}
+
+fn with_extra(chunk: &str) -> String {
+    let end = chunk.rfind('}').unwrap();
+    format!("{},\"extra_fields\":{{\"provider\":\"x\"}}}}", &chunk[..end])
+}
+
+#[test]
+fn the_usage_chunk_is_withheld_from_a_client_that_did_not_ask() {
+    let (seen, stream) = pass(false, &frames(&[ROLE, TEXT, STOP, USAGE, "[DONE]"]));
+    assert_eq!(seen, frames(&[ROLE, TEXT, &with_extra(STOP), "[DONE]"]));
+    assert_eq!(stream.usage().map(|usage| (usage.input, usage.output)), Some((3, 2)));
+    assert_eq!(stream.pieces(), 3);
+}
+
+#[test]
+fn the_usage_chunk_is_the_last_for_a_client_that_asked() {
+    let (seen, stream) = pass(true, &frames(&[ROLE, TEXT, STOP, USAGE, "[DONE]"]));
+    assert_eq!(seen, frames(&[ROLE, TEXT, STOP, &with_extra(USAGE), "[DONE]"]));
+    assert!(stream.is_complete());
+}
+
+/// Providers that send usage unasked put it into the last chunk with a choice.
+#[test]
+fn usage_beside_a_choice_passes() {
+    let last = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":9}}"#;
+    for include_usage in [false, true] {
+        let (seen, stream) = pass(include_usage, &frames(&[TEXT, last, "[DONE]"]));
+        assert_eq!(seen, frames(&[TEXT, &with_extra(last), "[DONE]"]));
+        assert_eq!(stream.usage().unwrap().output, 9);
+    }
+}
+
+#[test]
+fn counts_that_grow_along_the_stream_are_read_at_their_largest() {
+    let part = |count: u32| {
+        format!(
+            r#"{{"choices":[{{"delta":{{"content":"x"}}}}],"usage":{{"prompt_tokens":7,"completion_tokens":{count}}}}}"#
+        )
+    };
+    let (seen, stream) = pass(false, &frames(&[&part(1), &part(2), STOP, "[DONE]"]));
+    assert_eq!(seen, frames(&[&part(1), &part(2), &with_extra(STOP), "[DONE]"]));
+    assert_eq!(stream.usage().map(|usage| (usage.input, usage.output)), Some((7, 2)));
+}
+
+#[test]
+fn a_chunk_of_an_unknown_shape_passes_as_it_came() {
+    let unknown = [
+        r#"{"object":"vendor.note","data":{"usage":{"seconds":1}}}"#,
+        r#"{ "choices" : [] , "vendor" : 1E2 }"#,
+        r#"{"choices":[{"index":0,"delta":{},"content_filter_results":{"hate":{"filtered":false}}}]}"#,
+    ];
+    for chunk in unknown {
+        let (seen, _) = pass(false, &frames(&[TEXT, chunk, STOP, "[DONE]"]));
+        assert_eq!(seen, frames(&[TEXT, chunk, &with_extra(STOP), "[DONE]"]));
+    }
+}
+
+#[test]
+fn what_follows_the_end_marker_is_not_passed() {
+    let (seen, _) = pass(false, &frames(&[TEXT, STOP, "[DONE]", TEXT, USAGE, "[DONE]"]));
+    assert_eq!(seen, frames(&[TEXT, &with_extra(STOP), "[DONE]"]));
+}
+
+#[test]
+fn an_end_without_its_marker_is_complete_after_a_finish_reason_only() {
+    let (seen, stream) = pass(false, &frames(&[TEXT, STOP]));
+    assert_eq!(seen, frames(&[TEXT, &with_extra(STOP), "[DONE]"]));
+    assert!(stream.is_complete());
+    let (seen, stream) = pass(false, &frames(&[TEXT, TEXT]));
+    assert_eq!(seen, frames(&[TEXT, TEXT]));
+    assert!(!stream.is_complete());
+}
+
+#[test]
+fn each_choice_has_its_own_end() {
+    let stop = |index: u32| {
+        format!(r#"{{"choices":[{{"index":{index},"delta":{{}},"finish_reason":"stop"}}]}}"#)
+    };
+    let (seen, _) = pass(false, &frames(&[TEXT, &stop(0), TEXT, &stop(1), USAGE, "[DONE]"]));
+    assert_eq!(seen, frames(&[TEXT, &stop(0), TEXT, &with_extra(&stop(1)), "[DONE]"]));
+}
+
+#[test]
+fn a_chunk_of_several_lines_stays_readable() {
+    let several =
+        "data: {\"choices\":[{\"delta\":{},\ndata: \"finish_reason\":\"stop\"}]\ndata: }\n\n";
+    let (seen, _) = pass(false, &format!("{}{several}data: [DONE]\n\n", frames(&[TEXT])));
+    let last = "data: {\"choices\":[{\"delta\":{},\ndata: \"finish_reason\":\"stop\"}]\ndata: ,\"extra_fields\":{\"provider\":\"x\"}}\n\n";
+    assert_eq!(seen, format!("{}{last}data: [DONE]\n\n", frames(&[TEXT])));
+    let (seen, _) = pass(true, &format!("{several}{}", frames(&[USAGE, "[DONE]"])));
+    assert_eq!(seen, format!("{several}{}", frames(&[&with_extra(USAGE), "[DONE]"])));
+}
+
+#[test]
+fn a_frame_that_was_cut_is_not_passed() {
+    let (seen, stream) = pass(false, &format!("{}data: {{\"choices\":[{{\"del", frames(&[TEXT])));
+    assert_eq!(seen, frames(&[TEXT]));
+    assert!(!stream.is_complete());
+    let (seen, _) = pass(false, &format!("{}data: {STOP}", frames(&[TEXT])));
+    assert_eq!(seen, frames(&[TEXT, &with_extra(STOP), "[DONE]"]));
+    let (seen, _) = pass(false, &format!("{}data: {TEXT}", frames(&[TEXT])));
+    assert_eq!(seen, frames(&[TEXT, TEXT]), "an error event may follow");
+}
+
+#[test]
+fn comments_and_line_ends_pass_after_the_first_content() {
+    let input = format!(
+        ": hello\n\ndata:{ROLE}\r\n\r\n: early\r\n\r\nid: 7\r\nevent: x\r\ndata:{TEXT}\r\n\r\n: late\n\n{}",
+        frames(&[STOP, "[DONE]"])
+    );
+    let (seen, _) = pass(false, &input);
+    let expected = format!(
+        "data:{ROLE}\r\n\r\nid: 7\r\nevent: x\r\ndata:{TEXT}\r\n\r\n: late\n\n{}",
+        frames(&[&with_extra(STOP), "[DONE]"])
+    );
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_stream_commits_with_its_first_content() {
+    let mut out = BytesMut::new();
+    let committed = |chunk: &str, out: &mut BytesMut| {
+        let mut stream = RawStream::new(false);
+        let data = Some(Bytes::copy_from_slice(chunk.as_bytes()));
+        stream.push(&Frame { data, ..Frame::default() }, out).map(|()| stream.committed())
+    };
+    assert_eq!(committed(ROLE, &mut out), Ok(false));
+    assert_eq!(committed(r#"{"choices":[]}"#, &mut out), Ok(false));
+    assert_eq!(committed(USAGE, &mut out), Ok(false));
+    for chunk in [
+        TEXT,
+        STOP,
+        r#"{"choices":[{"delta":{"refusal":"no"}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":""}}]}}]}"#,
+    ] {
+        assert_eq!(committed(chunk, &mut out), Ok(true), "{chunk}");
+    }
+    for chunk in ["nonsense", "[1]", "{\"choices\":7}", "\"x\""] {
+        let failure = committed(chunk, &mut out).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadResponse, "{chunk}");
+    }
+}
+
+#[test]
+fn an_error_event_is_a_failure_and_the_word_alone_is_not() {
+    let mut out = BytesMut::new();
+    let mut push = |chunk: &str| {
+        let data = Some(Bytes::copy_from_slice(chunk.as_bytes()));
+        RawStream::new(false).push(&Frame { data, ..Frame::default() }, &mut out)
+    };
+    let kind = |failure: Result<(), Failure>| failure.map_err(|failure| failure.kind);
+    let overloaded = r#"{"error":{"message":"busy","type":"overloaded_error"}}"#;
+    assert_eq!(kind(push(overloaded)), Err(FailureKind::Overloaded));
+    let limited = r#"{"error":{"message":"slow","code":429}}"#;
+    assert_eq!(kind(push(limited)), Err(FailureKind::RateLimit));
+    assert_eq!(kind(push(r#"{"error":"broken"}"#)), Err(FailureKind::ServerError));
+    assert_eq!(push(r#"{"choices":[{"delta":{"content":"\"error\":1"}}],"error":null}"#), Ok(()));
+}
