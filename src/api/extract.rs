@@ -8,8 +8,8 @@ use crate::govern::identify;
 use crate::llm::{Failure, FailureKind, Source};
 use crate::pipeline::Call;
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -19,13 +19,16 @@ use uuid::Uuid;
 /// How much of a client's `x-request-id` is kept, in bytes.
 const LONGEST_ID: usize = 128;
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
+
 /// The id of a request: the client's own if it is sensible, else a UUIDv7.
-pub(super) fn request_id(headers: &HeaderMap) -> String {
-    let own = ["x-request-id", "x-client-request-id"].iter().find_map(|name| headers.get(*name));
+pub(super) fn request_id(headers: &HeaderMap) -> Arc<str> {
+    let own = headers.get(X_REQUEST_ID).or_else(|| headers.get(X_CLIENT_REQUEST_ID));
     let own = own.and_then(|value| value.to_str().ok()).map(str::trim);
     match own {
-        Some(id) if !id.is_empty() && id.len() <= LONGEST_ID => id.to_owned(),
-        _ => Uuid::now_v7().to_string(),
+        Some(id) if !id.is_empty() && id.len() <= LONGEST_ID => id.into(),
+        _ => (*Uuid::now_v7().as_hyphenated().encode_lower(&mut Uuid::encode_buffer())).into(),
     }
 }
 
@@ -34,17 +37,17 @@ pub(super) async fn extract(
     app: &App,
     snapshot: Arc<Snapshot>,
     route: &Route,
-    id: String,
+    id: Arc<str>,
     parts: Parts,
     body: Incoming,
     arrived: Instant,
-) -> Result<Call, Failure> {
+) -> Result<Arc<Call>, Failure> {
     let caller = identify(&snapshot, &parts.headers)?;
     require_headers(&snapshot, &parts.headers)?;
     let limit = snapshot.client.max_request_body_size_mb as usize * 1024 * 1024;
     let body = read_body(&parts.headers, body, limit).await?;
     let request = RawRequest::parse(route.operation, body)?;
-    Ok(Call {
+    Ok(Arc::new(Call {
         decision_id: decision_id(),
         id,
         operation: route.operation,
@@ -55,13 +58,18 @@ pub(super) async fn extract(
         caller,
         arrived,
         timestamp_ms: app.now_ms(),
-    })
+    }))
 }
 
 /// Short enough to read aloud, long enough not to repeat among those that are remembered.
 pub(crate) fn decision_id() -> Arc<str> {
-    let (high, _) = Uuid::new_v4().as_u64_pair();
-    format!("{:012x}", high >> 16).into()
+    let mut bits: u64 = rand::random();
+    let digits: [u8; 12] = std::array::from_fn(|_| {
+        let digit = b"0123456789abcdef"[(bits & 15) as usize];
+        bits >>= 4;
+        digit
+    });
+    std::str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 fn require_headers(snapshot: &Snapshot, headers: &HeaderMap) -> Result<(), Failure> {
@@ -84,12 +92,12 @@ async fn read_body(
     mut body: Incoming,
     limit: usize,
 ) -> Result<Bytes, Failure> {
-    let announced = headers.get("content-length").and_then(|value| value.to_str().ok());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    if let Some(encoding) = headers.get("content-encoding")
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {
         let message = "request bodies must not be compressed: remove the content-encoding header";

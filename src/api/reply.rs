@@ -14,6 +14,16 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const X_PROVIDER: HeaderName = HeaderName::from_static("x-tollbridge-provider");
+const X_MODEL: HeaderName = HeaderName::from_static("x-tollbridge-model");
+const X_KEY: HeaderName = HeaderName::from_static("x-tollbridge-key");
+const X_ATTEMPTS: HeaderName = HeaderName::from_static("x-tollbridge-attempts");
+const X_DECISION_ID: HeaderName = HeaderName::from_static("x-tollbridge-decision-id");
+
 /// An answer.
 pub(super) fn reply_response(call: &Call, reply: Reply) -> Response<ReplyBytes> {
     let mut headers = reply.headers;
@@ -26,8 +36,7 @@ pub(super) fn reply_response(call: &Call, reply: Reply) -> Response<ReplyBytes> 
             headers.insert(http::header::CONTENT_TYPE, EVENT_STREAM);
             headers.insert(http::header::CACHE_CONTROL, NO_CACHE);
             // Proxies in front of the gateway must not hold events back.
-            let buffering = HeaderName::from_static("x-accel-buffering");
-            headers.insert(buffering, HeaderValue::from_static("no"));
+            headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
             ReplyBytes::Stream(stream)
         }
     };
@@ -54,13 +63,13 @@ pub fn failure_response(failure: &Failure, request_id: &str) -> Response<ReplyBy
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, JSON);
-    insert(headers, "x-request-id", request_id);
+    insert(headers, X_REQUEST_ID, request_id);
     if let Some(wait) = failure.retry_after {
         retry_after(wait, headers);
     }
     if failure.kind == FailureKind::BudgetExceeded {
         // The SDKs would try again by themselves; a budget does not come back that soon.
-        insert(headers, "x-should-retry", "false");
+        insert(headers, X_SHOULD_RETRY, "false");
     }
     response
 }
@@ -68,30 +77,30 @@ pub fn failure_response(failure: &Failure, request_id: &str) -> Response<ReplyBy
 /// `retry-after` in whole seconds, rounded up, and the exact wait in milliseconds.
 fn retry_after(wait: Duration, headers: &mut HeaderMap) {
     let milliseconds = wait.as_millis();
-    insert(headers, "retry-after-ms", &milliseconds.to_string());
-    insert(headers, "retry-after", &milliseconds.div_ceil(1000).to_string());
+    insert(headers, RETRY_AFTER_MS, &milliseconds.to_string());
+    insert(headers, http::header::RETRY_AFTER, &milliseconds.div_ceil(1000).to_string());
 }
 
 fn trail_headers(trail: &Trail, headers: &mut HeaderMap) {
     let Some(provider) = &trail.provider else { return };
-    insert(headers, "x-tollbridge-provider", provider);
+    insert(headers, X_PROVIDER, provider);
     if let Some(model) = &trail.model {
-        insert(headers, "x-tollbridge-model", model);
+        insert(headers, X_MODEL, model);
     }
     if let Some(key) = trail.key.as_deref().filter(|key| !key.is_empty()) {
-        insert(headers, "x-tollbridge-key", key);
+        insert(headers, X_KEY, key);
     }
-    insert(headers, "x-tollbridge-attempts", itoa::Buffer::new().format(trail.attempts));
+    insert(headers, X_ATTEMPTS, itoa::Buffer::new().format(trail.attempts));
 }
 
 fn call_headers(call: &Call, headers: &mut HeaderMap) {
-    insert(headers, "x-tollbridge-decision-id", &call.decision_id);
-    insert(headers, "x-request-id", &call.id);
+    insert(headers, X_DECISION_ID, &call.decision_id);
+    insert(headers, X_REQUEST_ID, &call.id);
 }
 
 /// A value that no header can carry is left out.
-fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
 }

@@ -44,7 +44,6 @@ async fn infer(
     let origin = allowed_origin(&snapshot.client.allowed_origins, &parts.headers);
     let mut response = match extract(app, snapshot, route, id.clone(), parts, body, arrived).await {
         Ok(call) => {
-            let call = Arc::new(call);
             // Boxed: the future of a whole request is large, and most of it is not used at once.
             match Box::pin(pipeline::serve(app, call.clone())).await {
                 Ok(reply) => reply_response(&call, reply),

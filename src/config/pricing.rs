@@ -17,7 +17,7 @@ pub struct Catalog {
     tiers: BTreeMap<Arc<str>, VendorTiers>,
 }
 
-type Models = BTreeMap<Arc<str>, ModelFacts>;
+type Models = BTreeMap<Arc<str>, Arc<ModelFacts>>;
 
 /// What is known about one model of one provider.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,7 +185,7 @@ impl Catalog {
             let provider: Arc<str> = provider.into();
             let models = models.into_iter().map(|(name, entry)| {
                 let name: Arc<str> = name.into();
-                (name.clone(), entry.into_facts(provider.clone(), name))
+                (name.clone(), Arc::new(entry.into_facts(provider.clone(), name)))
             });
             let models = models.collect();
             (provider, models)
@@ -195,7 +195,7 @@ impl Catalog {
 
     /// What is known about a model; dated and `-latest` names and names with a vendor before a `/`
     /// find their base. `None` is unknown, as every model of a self-hosted provider is.
-    pub fn model(&self, provider: &str, model: &str) -> Option<&ModelFacts> {
+    pub fn model(&self, provider: &str, model: &str) -> Option<&Arc<ModelFacts>> {
         let find = |provider| self.providers.get(provider).and_then(|all| find(all, model));
         let provider = crate::provider::catalog::canonical_name(provider);
         find(provider).or_else(|| match provider {
@@ -220,7 +220,10 @@ impl Catalog {
     /// The models of a provider in the order of their names.
     pub fn models_of(&self, provider: &str) -> impl Iterator<Item = &ModelFacts> {
         let provider = crate::provider::catalog::canonical_name(provider);
-        self.providers.get(provider).into_iter().flat_map(|models| models.values())
+        self.providers
+            .get(provider)
+            .into_iter()
+            .flat_map(|models| models.values().map(|facts| &**facts))
     }
 
     /// The size class of a model, where one was reviewed.
@@ -249,7 +252,7 @@ impl Catalog {
 
 /// The entry that `model` means: itself, without the vendor before its `/`, without its date or
 /// `-latest`; and for a base name that is only known with dates, the newest of them.
-fn find<'a>(models: &'a Models, model: &str) -> Option<&'a ModelFacts> {
+fn find<'a>(models: &'a Models, model: &str) -> Option<&'a Arc<ModelFacts>> {
     if let Some(facts) = models.get(model) {
         return Some(facts);
     }
@@ -259,7 +262,7 @@ fn find<'a>(models: &'a Models, model: &str) -> Option<&'a ModelFacts> {
     found.or_else(|| newest(models, base.filter(|_| short.ends_with("-latest")).unwrap_or(short)))
 }
 
-fn newest<'a>(models: &'a Models, base: &str) -> Option<&'a ModelFacts> {
+fn newest<'a>(models: &'a Models, base: &str) -> Option<&'a Arc<ModelFacts>> {
     models
         .range::<str, _>((Bound::Excluded(base), Bound::Unbounded))
         .take_while(|(name, _)| name.starts_with(base))

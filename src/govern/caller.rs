@@ -2,7 +2,7 @@
 
 use crate::config::{Snapshot, VirtualKey, secret_hash};
 use crate::llm::{Failure, FailureKind, Source};
-use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use std::sync::Arc;
 
 /// The caller of a request.
@@ -17,19 +17,34 @@ pub struct Caller {
 /// The headers in which a virtual key may stand, in the order in which they are looked at.
 ///
 /// Bifrost's own, then those of the OpenAI, Anthropic, Azure and Google SDKs.
-const KEY_HEADERS: [KeyHeader; 5] = [
-    KeyHeader { name: "x-bf-vk", bearer: false, always_a_virtual_key: true },
-    KeyHeader { name: "authorization", bearer: true, always_a_virtual_key: false },
-    KeyHeader { name: "x-api-key", bearer: false, always_a_virtual_key: false },
-    KeyHeader { name: "api-key", bearer: false, always_a_virtual_key: false },
-    KeyHeader { name: "x-goog-api-key", bearer: false, always_a_virtual_key: false },
+static KEY_HEADERS: [KeyHeader; 5] = [
+    KeyHeader {
+        name: HeaderName::from_static("x-bf-vk"),
+        bearer: false,
+        always_a_virtual_key: true,
+    },
+    KeyHeader { name: AUTHORIZATION, bearer: true, always_a_virtual_key: false },
+    KeyHeader {
+        name: HeaderName::from_static("x-api-key"),
+        bearer: false,
+        always_a_virtual_key: false,
+    },
+    KeyHeader {
+        name: HeaderName::from_static("api-key"),
+        bearer: false,
+        always_a_virtual_key: false,
+    },
+    KeyHeader {
+        name: HeaderName::from_static("x-goog-api-key"),
+        bearer: false,
+        always_a_virtual_key: false,
+    },
 ];
 
 /// A header in which a virtual key may stand.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct KeyHeader {
-    /// Its name in lower case.
-    name: &'static str,
+    name: HeaderName,
     /// Whether the key follows the word `Bearer`.
     bearer: bool,
     /// Whether a value in it can be nothing but a virtual key.
@@ -46,7 +61,7 @@ struct KeyHeader {
 /// inactive one.
 pub fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Failure> {
     let mut direct_key = None;
-    for header in KEY_HEADERS {
+    for header in &KEY_HEADERS {
         let Some(token) = token(headers, header) else { continue };
         if let Some(key) = snapshot.virtual_key(&secret_hash(token)) {
             return match key.is_active {
@@ -66,8 +81,8 @@ pub fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Fail
     Ok(Caller { virtual_key: None, direct_key })
 }
 
-fn token(headers: &HeaderMap, header: KeyHeader) -> Option<&str> {
-    let value = headers.get(header.name)?.to_str().ok()?.trim();
+fn token<'a>(headers: &'a HeaderMap, header: &KeyHeader) -> Option<&'a str> {
+    let value = headers.get(&header.name)?.to_str().ok()?.trim();
     if !header.bearer {
         return Some(value).filter(|value| !value.is_empty());
     }
@@ -80,7 +95,7 @@ fn looks_like_virtual_key(token: &str) -> bool {
     token.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("sk-bf-"))
 }
 
-fn unknown(header: KeyHeader) -> Failure {
+fn unknown(header: &KeyHeader) -> Failure {
     let message = format!(
         "Virtual key not found: no virtual key has the secret sent in `{}`. Check it, or create one \
          with POST /api/governance/virtual-keys",

@@ -107,8 +107,10 @@ impl Ledger {
         estimate: Estimate,
         now: i64,
     ) -> Result<Ticket, Refusal> {
-        let meters: SmallVec<[Arc<Meter>; 6]> =
-            path.iter().map(|spec| self.meter(spec, now)).collect();
+        if path.is_empty() {
+            return Ok(Ticket { ledger: self.clone(), holds: SmallVec::new() });
+        }
+        let meters = self.meters_of(path, now);
         let mut states: SmallVec<[MutexGuard<State>; 6]> = SmallVec::new();
         for (spec, meter) in path.iter().zip(&meters) {
             let mut state = meter.lock();
@@ -142,6 +144,11 @@ impl Ledger {
         estimate: impl Fn() -> Estimate,
         now: impl Fn() -> i64,
     ) -> Result<Ticket, Refusal> {
+        match self.admit(path, estimate(), now()) {
+            Ok(ticket) => return Ok(ticket),
+            Err(refusal) if patience.is_zero() || !refusal.by_holds() => return Err(refusal),
+            Err(_) => {}
+        }
         let deadline = Instant::now() + patience;
         loop {
             let released = self.released.notified();
@@ -197,6 +204,17 @@ impl Ledger {
         meters.retain(|id, meter| keep(id) || meter.lock().held != 0);
     }
 
+    fn meters_of(&self, path: &[MeterSpec], now: i64) -> SmallVec<[Arc<Meter>; 6]> {
+        {
+            let all = self.meters.read().unwrap_or_else(PoisonError::into_inner);
+            let known: Option<_> = path.iter().map(|spec| all.get(&spec.id).cloned()).collect();
+            if let Some(meters) = known {
+                return meters;
+            }
+        }
+        path.iter().map(|spec| self.meter(spec, now)).collect()
+    }
+
     fn meter(&self, spec: &MeterSpec, now: i64) -> Arc<Meter> {
         {
             let meters = self.meters.read().unwrap_or_else(PoisonError::into_inner);
@@ -216,6 +234,9 @@ impl Ticket {
     /// Replaces the reservation by what was really used and counts the request.
     pub fn settle(mut self, cost: Cost, tokens: u64) {
         let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+        if self.holds.is_empty() {
+            return;
+        }
         for hold in self.holds.drain(..) {
             let actual = match hold.unit {
                 Unit::Cost => cost.0,

@@ -8,11 +8,12 @@ use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
 use super::{Reply, ReplyBody};
 use crate::app::App;
+use crate::config::pricing::ModelFacts;
 use crate::config::{Binding, MeterSpec, Unit};
 use crate::govern::{Estimate, Refusal, Ticket, cost_of};
 use crate::llm::{Failure, FailureKind, Retry, Source, Usage, Wire};
 use crate::provider::{AccessList, Key, Secret, authorize, codec, url_path};
-use crate::route::{Ask, Decision, InFlight, NoKey, Plan, Target, draw_key, plan};
+use crate::route::{Ask, Decision, InFlight, NoKey, Plan, ProviderState, Target, draw_key, plan};
 use crate::telemetry::AttemptRow;
 use crate::upstream::{self, Outgoing, Permit, answer_headers, read_all};
 use bytes::{Bytes, BytesMut};
@@ -96,12 +97,12 @@ fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
             let targets = targets.map(|t| (t.provider.name.clone(), t.model.clone(), t.reason));
             (targets.collect(), plan.left_out.clone(), Ok(plan))
         }
-        Err((failure, left_out)) => (Vec::new(), left_out, Err(failure)),
+        Err((failure, left_out)) => (SmallVec::new(), left_out, Err(failure)),
     };
     app.decisions.remember(Decision {
         id: call.decision_id.clone(),
         request_id: call.id.clone(),
-        model_requested: call.request.model().to_owned(),
+        model_requested: call.request.model().clone(),
         targets,
         left_out,
     });
@@ -144,22 +145,23 @@ impl Attempt<'_> {
         decoded: &Decoded,
         recorder: &mut Recorder,
     ) -> Result<(Done, (Permit, InFlight)), Failure> {
-        let (ticket, series) = self.admit().await?;
+        let (ticket, series, facts) = self.admit().await?;
         let body = request_body(self.call, self.target, decoded)?;
         let provider = &self.target.provider;
         let at_once = self.call.snapshot.client.drop_excess_requests;
         let permit = self.app.limits.enter(provider, at_once).await?;
-        let in_flight = self.app.health.enter(&provider.name);
+        let health = self.app.health.provider(&provider.name);
+        let in_flight = health.enter();
         let mut tried: SmallVec<[Arc<str>; 4]> = SmallVec::new();
         let mut retries = 0;
-        let mut key = self.key(&tried)?;
+        let mut key = self.key(&tried, &health)?;
         loop {
             let started = Instant::now();
             let result = self.once(key.as_ref(), body.clone(), decoded).await;
-            self.note(key.as_ref(), started, result.as_ref().err(), recorder);
+            self.note(key.as_ref(), started, result.as_ref().err(), &health, recorder);
             let failure = match result {
                 Ok(done) => {
-                    recorder.serve(self.target, ticket, series);
+                    recorder.serve(ticket, series, facts);
                     return Ok((done, (permit, in_flight)));
                 }
                 Err(failure) => failure,
@@ -167,13 +169,13 @@ impl Attempt<'_> {
             key = match failure.retry {
                 Retry::OtherKey => {
                     tried.extend(key.as_ref().map(|key| key.id.clone()));
-                    match self.key(&tried) {
+                    match self.key(&tried, &health) {
                         Ok(key) => key,
                         Err(_) if self.may_wait(&failure, retries) => {
                             retries += 1;
                             self.rest(&failure, retries).await;
                             tried.clear();
-                            self.key(&tried)?
+                            self.key(&tried, &health)?
                         }
                         Err(_) => return Err(failure),
                     }
@@ -189,7 +191,7 @@ impl Attempt<'_> {
     }
 
     /// Reserves what the request will probably use.
-    async fn admit(&self) -> Result<(Ticket, u64), Failure> {
+    async fn admit(&self) -> Result<(Ticket, u64, Option<Arc<ModelFacts>>), Failure> {
         let virtual_key = self.call.caller.virtual_key.as_ref();
         let model = &*self.target.model;
         let name = &*self.target.provider.name;
@@ -222,12 +224,12 @@ impl Attempt<'_> {
         let patience = Duration::from_millis(self.call.snapshot.client.budget_wait_ms.into());
         let ticket = self.app.ledger.admit_or_wait(meters, patience, estimate, || self.app.now());
         match ticket.await {
-            Ok(ticket) => Ok((ticket, series)),
+            Ok(ticket) => Ok((ticket, series, facts.cloned())),
             Err(refusal) => Err(refused(&refusal, self.app.now())),
         }
     }
 
-    fn key(&self, tried: &[Arc<str>]) -> Result<Option<Arc<Key>>, Failure> {
+    fn key(&self, tried: &[Arc<str>], health: &ProviderState) -> Result<Option<Arc<Key>>, Failure> {
         let target = self.target;
         if let Some(key) = &self.call.caller.direct_key {
             return match tried.is_empty() {
@@ -237,7 +239,6 @@ impl Attempt<'_> {
         }
         let binding = target.binding(self.call.caller.virtual_key.as_ref());
         let now_ms = self.app.now_ms();
-        let health = &self.app.health;
         draw_key(&target.provider, &target.model, binding, tried, health, now_ms, &mut rand::rng())
             .map_err(|reason| no_key(target, &reason, now_ms))
     }
@@ -260,7 +261,8 @@ impl Attempt<'_> {
             let body = read_all(provider, upstream_body, left).await.unwrap_or_default();
             return Err(self.failure(parts.status.as_u16(), &parts.headers, body));
         }
-        let mut headers = HeaderMap::new();
+        // With room for the gateway's own.
+        let mut headers = HeaderMap::with_capacity(parts.headers.len() + 8);
         answer_headers(&parts.headers, &mut headers);
         let raw_request = provider.send_back_raw_request.then(|| raw_value(&body)).flatten();
         if self.call.request.stream() && is_event_stream(&parts.headers) {
@@ -288,7 +290,7 @@ impl Attempt<'_> {
         let endpoint = self.target.endpoint;
         let stream = self.call.request.stream();
         let mut url = url_path(provider, endpoint, &self.target.model, stream);
-        let mut headers = HeaderMap::with_capacity(16);
+        let mut headers = HeaderMap::with_capacity(self.call.headers.len() + 4);
         if endpoint.wire == Wire::OpenaiChat {
             upstream::copy_client_headers(&self.call.headers, &mut headers);
             if let Some(query) = &self.call.query {
@@ -321,19 +323,20 @@ impl Attempt<'_> {
         key: Option<&Arc<Key>>,
         started: Instant,
         failure: Option<&Failure>,
+        health: &ProviderState,
         recorder: &mut Recorder,
     ) {
         let name = &self.target.provider.name;
         let id = key.map(|key| &key.id);
         match failure {
             Some(failure) if failure.source == Source::Upstream && is_their_fault(failure.kind) => {
-                self.app.health.failed(name, id, failure.to_string());
+                health.failed(id, failure.to_string());
                 if let Some(rest) = self.rest_of(failure) {
                     let rest = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX);
-                    self.app.health.rest(name, id, self.app.now_ms().saturating_add(rest));
+                    health.rest(id, self.app.now_ms().saturating_add(rest));
                 }
             }
-            _ => self.app.health.succeeded(name, id),
+            _ => health.succeeded(id),
         }
         recorder.attempt(AttemptRow {
             provider: name.clone(),

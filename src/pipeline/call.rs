@@ -4,15 +4,17 @@ use crate::config::Snapshot;
 use crate::dialect::openai_chat::raw::RawRequest;
 use crate::govern::Caller;
 use crate::llm::Operation;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use std::time::Instant;
+
+const SEND_BACK_RAW_RESPONSE: HeaderName = HeaderName::from_static("x-bf-send-back-raw-response");
 
 /// A client request with everything that is known about it before it is served.
 #[derive(Debug)]
 pub struct Call {
     /// The request id: the client's `x-request-id` or a UUIDv7.
-    pub id: String,
+    pub id: Arc<str>,
     /// Names the routing decision.
     pub decision_id: Arc<str>,
     /// What is asked for.
@@ -41,6 +43,6 @@ impl Call {
 
     /// Whether the client asked to see the provider's answer as it came.
     pub fn wants_raw_response(&self) -> bool {
-        self.headers.get("x-bf-send-back-raw-response").is_some_and(|value| value == "true")
+        self.headers.get(SEND_BACK_RAW_RESPONSE).is_some_and(|value| value == "true")
     }
 }

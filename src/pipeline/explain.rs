@@ -101,8 +101,8 @@ fn usable_keys(
 ) -> Result<Vec<(Arc<str>, f64)>, String> {
     let now_ms = app.now_ms();
     let provider = &target.provider;
-    let drawn =
-        draw_key(provider, &target.model, binding, &[], &app.health, now_ms, &mut rand::rng());
+    let health = app.health.provider(&provider.name);
+    let drawn = draw_key(provider, &target.model, binding, &[], &health, now_ms, &mut rand::rng());
     match drawn {
         Ok(None) => return Ok(Vec::new()),
         Ok(Some(_)) => {}
@@ -111,7 +111,7 @@ fn usable_keys(
     let usable = provider.keys.iter().filter(|key| {
         key.serves(&target.model)
             && binding.is_none_or(|binding| binding.allows_key(key))
-            && app.health.resting_until(&provider.name, &key.id, now_ms).is_none()
+            && health.resting_until(&key.id, now_ms).is_none()
     });
     let usable: Vec<_> = usable.collect();
     let total: f64 = usable.iter().map(|key| key.weight).sum();

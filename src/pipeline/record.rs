@@ -4,9 +4,9 @@ use super::Trail;
 use super::call::Call;
 use crate::app::App;
 use crate::config::Unit;
+use crate::config::pricing::ModelFacts;
 use crate::govern::{Ticket, cost_of};
 use crate::llm::{Cost, Failure, FailureKind, Usage, UsageSource};
-use crate::route::Target;
 use crate::telemetry::{AttemptRow, RequestRow};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -32,9 +32,9 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Serving {
     ticket: Ticket,
-    provider: Arc<str>,
-    model: Arc<str>,
+    /// Names what is learned of it.
     series: u64,
+    facts: Option<Arc<ModelFacts>>,
 }
 
 /// What a running stream has used.
@@ -88,14 +88,9 @@ impl Recorder {
         self.attempts.push(attempt);
     }
 
-    /// From now on `target` answers, and `ticket` pays.
-    pub(super) fn serve(&mut self, target: &Target, ticket: Ticket, series: u64) {
-        self.serving = Some(Serving {
-            ticket,
-            provider: target.provider.name.clone(),
-            model: target.model.clone(),
-            series,
-        });
+    /// From now on the last attempt's target answers, and `ticket` pays.
+    pub(super) fn serve(&mut self, ticket: Ticket, series: u64, facts: Option<Arc<ModelFacts>>) {
+        self.serving = Some(Serving { ticket, series, facts });
     }
 
     /// A stream has begun to say something.
@@ -135,10 +130,9 @@ impl Recorder {
             (Some(serving), None) => self.estimate(serving),
             (None, None) => Usage::default(),
         };
-        let cost = serving.as_ref().and_then(|serving| {
-            let facts = self.call.snapshot.catalog.model(&serving.provider, &serving.model)?;
-            Some(cost_of(&usage, facts.prices.as_ref()?))
-        });
+        let cost = serving
+            .as_ref()
+            .and_then(|serving| Some(cost_of(&usage, serving.facts.as_ref()?.prices.as_ref()?)));
         let trail = self.trail();
         if let Some(serving) = serving {
             let bytes = self.call.request.body().len();
@@ -178,7 +172,7 @@ impl Recorder {
             operation: self.call.request_type(),
             stream: self.call.request.stream(),
             virtual_key: virtual_key.map(|key| (key.id.clone(), key.name.clone())),
-            model_requested: self.call.request.model().to_owned(),
+            model_requested: self.call.request.model().clone(),
             provider: last.map(|attempt| attempt.provider.clone()),
             model: last.map(|attempt| attempt.model.clone()),
             status,

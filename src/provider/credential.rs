@@ -7,24 +7,23 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 /// (2026-10-21) refuses sampling parameters, which OpenAI's clients send.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
+const ANTHROPIC_VERSION_HEADER: HeaderName = HeaderName::from_static("anthropic-version");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
 /// Adds the headers that carry `key` to `headers`; without a key only what the API always wants.
 ///
 /// A key with characters that no header can carry is left out, so that the provider refuses the
 /// request by its own words.
 pub fn authorize(auth: Auth, key: Option<&Secret>, headers: &mut HeaderMap) {
     if auth == Auth::Anthropic {
-        let version = HeaderName::from_static("anthropic-version");
-        headers.insert(version, HeaderValue::from_static(ANTHROPIC_VERSION));
+        headers.insert(ANTHROPIC_VERSION_HEADER, HeaderValue::from_static(ANTHROPIC_VERSION));
     }
     let Some(key) = key.filter(|key| !key.is_empty()) else { return };
     let (name, value) = match auth {
         Auth::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose()))),
-        Auth::Anthropic => {
-            (HeaderName::from_static("x-api-key"), HeaderValue::try_from(key.expose()))
-        }
-        Auth::Google => {
-            (HeaderName::from_static("x-goog-api-key"), HeaderValue::try_from(key.expose()))
-        }
+        Auth::Anthropic => (X_API_KEY, HeaderValue::try_from(key.expose())),
+        Auth::Google => (X_GOOG_API_KEY, HeaderValue::try_from(key.expose())),
     };
     if let Ok(mut value) = value {
         value.set_sensitive(true);

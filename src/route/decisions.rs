@@ -1,6 +1,7 @@
 //! The latest routing decisions, so that an answer's `x-tollbridge-decision-id` can be looked up.
 
 use super::LeftOut;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,11 +20,11 @@ pub struct Decision {
     /// As in the answer's header.
     pub id: Arc<str>,
     /// The request's id.
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// The model that the client asked for.
-    pub model_requested: String,
+    pub model_requested: Arc<str>,
     /// Targets in the order in which they were to be tried: provider, model, why.
-    pub targets: Vec<(Arc<str>, Arc<str>, &'static str)>,
+    pub targets: SmallVec<[(Arc<str>, Arc<str>, &'static str); 2]>,
     /// Who was left out.
     pub left_out: Vec<LeftOut>,
 }

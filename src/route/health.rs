@@ -14,6 +14,8 @@ pub struct Health {
 #[derive(Debug, Default)]
 pub struct ProviderState {
     in_flight: AtomicU64,
+    /// The latest end of any key's rest, Unix milliseconds: mostly past, and then no key is asked.
+    any_resting_until: AtomicI64,
     keys: RwLock<HashMap<Arc<str>, Arc<KeyHealth>, foldhash::fast::RandomState>>,
 }
 
@@ -56,42 +58,6 @@ const NEWS: u32 = 50;
 const NO_KEY: &str = "";
 
 impl Health {
-    /// Until when a key rests, if it does at `now_ms`.
-    pub fn resting_until(&self, provider: &str, key: &str, now_ms: i64) -> Option<i64> {
-        let provider = self.find(provider)?;
-        let until = provider.find(key)?.resting_until.load(Ordering::Relaxed);
-        (until > now_ms).then_some(until)
-    }
-
-    /// Lets a key rest until `until_ms`. A rest never gets shorter.
-    pub fn rest(&self, provider: &Arc<str>, key: Option<&Arc<str>>, until_ms: i64) {
-        let key = self.provider(provider).key(key);
-        key.resting_until.fetch_max(until_ms, Ordering::Relaxed);
-    }
-
-    /// Counts an attempt that got its answer.
-    pub fn succeeded(&self, provider: &Arc<str>, key: Option<&Arc<str>>) {
-        let key = self.provider(provider).key(key);
-        key.attempts.fetch_add(1, Ordering::Relaxed);
-        let mut recent = key.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.failures *= 0.95;
-        recent.successes_since = recent.successes_since.saturating_add(1);
-        if recent.successes_since == NEWS {
-            recent.last_error = None;
-        }
-    }
-
-    /// Counts an attempt that failed by the provider's fault.
-    pub fn failed(&self, provider: &Arc<str>, key: Option<&Arc<str>>, error: String) {
-        let key = self.provider(provider).key(key);
-        key.attempts.fetch_add(1, Ordering::Relaxed);
-        key.failures.fetch_add(1, Ordering::Relaxed);
-        let mut recent = key.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.failures = recent.failures * 0.95 + 0.05;
-        recent.successes_since = 0;
-        recent.last_error = Some(error);
-    }
-
     /// What is known of a key at `now_ms`. For a provider without keys, `key_id` is empty.
     pub fn key_state(&self, provider: &str, key_id: &str, now_ms: i64) -> KeyState {
         let Some(key) = self.find(provider).and_then(|provider| provider.find(key_id)) else {
@@ -113,18 +79,12 @@ impl Health {
         self.find(provider).map_or(0, |provider| provider.in_flight.load(Ordering::Relaxed))
     }
 
-    /// Counts a request in flight until the guard is dropped.
-    pub fn enter(&self, provider: &Arc<str>) -> InFlight {
-        let provider = self.provider(provider);
-        provider.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(provider)
-    }
-
     fn find(&self, name: &str) -> Option<Arc<ProviderState>> {
         self.providers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn provider(&self, name: &Arc<str>) -> Arc<ProviderState> {
+    /// The state of a provider.
+    pub fn provider(&self, name: &Arc<str>) -> Arc<ProviderState> {
         if let Some(provider) = self.find(name) {
             return provider;
         }
@@ -133,7 +93,7 @@ impl Health {
     }
 }
 
-/// A request in flight at a provider; see [`Health::enter`].
+/// A request in flight at a provider; see [`ProviderState::enter`].
 #[derive(Debug)]
 pub struct InFlight(Arc<ProviderState>);
 
@@ -144,6 +104,50 @@ impl Drop for InFlight {
 }
 
 impl ProviderState {
+    /// Counts a request in flight until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    /// Until when a key rests, if it does at `now_ms`.
+    pub fn resting_until(&self, key: &str, now_ms: i64) -> Option<i64> {
+        if self.any_resting_until.load(Ordering::Relaxed) <= now_ms {
+            return None;
+        }
+        let until = self.find(key)?.resting_until.load(Ordering::Relaxed);
+        (until > now_ms).then_some(until)
+    }
+
+    /// Lets a key rest until `until_ms`. A rest never gets shorter.
+    pub fn rest(&self, key: Option<&Arc<str>>, until_ms: i64) {
+        self.key(key).resting_until.fetch_max(until_ms, Ordering::Relaxed);
+        self.any_resting_until.fetch_max(until_ms, Ordering::Relaxed);
+    }
+
+    /// Counts an attempt that got its answer.
+    pub fn succeeded(&self, key: Option<&Arc<str>>) {
+        let key = self.key(key);
+        key.attempts.fetch_add(1, Ordering::Relaxed);
+        let mut recent = key.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.failures *= 0.95;
+        recent.successes_since = recent.successes_since.saturating_add(1);
+        if recent.successes_since == NEWS {
+            recent.last_error = None;
+        }
+    }
+
+    /// Counts an attempt that failed by the provider's fault.
+    pub fn failed(&self, key: Option<&Arc<str>>, error: String) {
+        let key = self.key(key);
+        key.attempts.fetch_add(1, Ordering::Relaxed);
+        key.failures.fetch_add(1, Ordering::Relaxed);
+        let mut recent = key.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.failures = recent.failures * 0.95 + 0.05;
+        recent.successes_since = 0;
+        recent.last_error = Some(error);
+    }
+
     fn find(&self, id: &str) -> Option<Arc<KeyHealth>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
@@ -165,9 +169,11 @@ mod tests {
     fn a_rest_never_gets_shorter() {
         let health = Health::default();
         let (provider, key): (Arc<str>, Arc<str>) = ("openai".into(), "k".into());
-        health.rest(&provider, Some(&key), 60_000);
-        health.rest(&provider, Some(&key), 1_000);
-        assert_eq!(health.resting_until("openai", "k", 59_999), Some(60_000));
-        assert_eq!(health.resting_until("openai", "k", 60_000), None);
+        let provider = health.provider(&provider);
+        provider.rest(Some(&key), 60_000);
+        provider.rest(Some(&key), 1_000);
+        assert_eq!(provider.resting_until("k", 59_999), Some(60_000));
+        assert_eq!(provider.resting_until("k", 60_000), None);
+        assert_eq!(provider.resting_until("another", 59_999), None);
     }
 }

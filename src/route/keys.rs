@@ -1,6 +1,6 @@
 //! Which key of a provider serves a request.
 
-use super::{Health, draw};
+use super::{ProviderState, draw};
 use crate::config::Binding;
 use crate::provider::{Key, Provider};
 use rand::Rng;
@@ -32,7 +32,7 @@ pub fn draw_key(
     model: &str,
     binding: Option<&Binding>,
     tried: &[Arc<str>],
-    health: &Health,
+    state: &ProviderState,
     now_ms: i64,
     rng: &mut impl Rng,
 ) -> Result<Option<Arc<Key>>, NoKey> {
@@ -48,7 +48,7 @@ pub fn draw_key(
     let mut back_at = i64::MAX;
     let mut awake: SmallVec<[&Arc<Key>; 8]> = SmallVec::new();
     for key in untried {
-        match health.resting_until(&provider.name, &key.id, now_ms) {
+        match state.resting_until(&key.id, now_ms) {
             Some(until) => back_at = back_at.min(until),
             None => awake.push(key),
         }

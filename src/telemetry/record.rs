@@ -32,7 +32,7 @@ pub(super) fn log_row(row: &RequestRow) -> LogRow<&str> {
 
 /// The record of a request, as it would be read back.
 pub(super) fn log_record(row: &RequestRow) -> LogRecord {
-    LogRecord { id: row.id.clone(), row: log_row(row).map(|text| (*text).to_owned()) }
+    LogRecord { id: row.id.to_string(), row: log_row(row).map(|text| (*text).to_owned()) }
 }
 
 fn log_attempt(attempt: &AttemptRow) -> LogAttempt<&str> {

@@ -521,7 +521,7 @@ mod tests {
         let rows = 2 * crate::store::log::BLOCK_ROWS + 100;
         for number in 0..rows {
             let mut row = row_now(200);
-            row.id = format!("r{number}");
+            row.id = format!("r{number}").into();
             log.push(row);
             if number % 700 == 0 {
                 log.flush().await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct RequestRow {
     /// The request id, as in the `x-request-id` header.
-    pub id: String,
+    pub id: Arc<str>,
     /// Unix milliseconds at which it arrived.
     pub timestamp_ms: i64,
     /// Bifrost's name of the operation, such as `chat_completion_stream`.
@@ -18,7 +18,7 @@ pub struct RequestRow {
     /// The virtual key, if one was used: id and name.
     pub virtual_key: Option<(Arc<str>, Arc<str>)>,
     /// The model that the client named.
-    pub model_requested: String,
+    pub model_requested: Arc<str>,
     /// The provider that answered, or failed last; `None` when none was tried.
     pub provider: Option<Arc<str>>,
     /// The model that was sent to it.
@@ -136,12 +136,12 @@ pub(crate) mod fixture {
     /// A request that openai answered with `status`.
     pub(crate) fn row(timestamp_ms: i64, status: u16) -> RequestRow {
         RequestRow {
-            id: format!("request-{timestamp_ms}"),
+            id: format!("request-{timestamp_ms}").into(),
             timestamp_ms,
             operation: "chat_completion",
             stream: false,
             virtual_key: Some(("vk-1".into(), "prod".into())),
-            model_requested: "gpt-4o-mini".to_owned(),
+            model_requested: "gpt-4o-mini".into(),
             provider: Some("openai".into()),
             model: Some("gpt-4o-mini".into()),
             status,

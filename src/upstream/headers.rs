@@ -56,6 +56,8 @@ const NEVER_DOWNSTREAM: &[&str] = &[
     "cache-control",
 ];
 
+const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+
 /// Copies the client's headers for a provider that speaks the client's own wire format.
 pub fn copy_client_headers(client: &HeaderMap, upstream: &mut HeaderMap) {
     for (name, value) in client {
@@ -86,7 +88,7 @@ pub fn answer_headers(upstream: &HeaderMap, downstream: &mut HeaderMap) {
             continue;
         }
         if text == "x-request-id" || text == "request-id" {
-            downstream.insert(HeaderName::from_static("x-upstream-request-id"), value.clone());
+            downstream.insert(X_UPSTREAM_REQUEST_ID, value.clone());
         } else {
             downstream.append(name.clone(), value.clone());
         }

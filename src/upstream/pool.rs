@@ -123,6 +123,7 @@ impl Origin {
                     match sender.try_send_request(request).await {
                         Ok(answer) => return Ok((answer, None)),
                         Err(mut failed) => {
+                            *lock(&self.shared) = None;
                             let unsent = failed.take_message();
                             (failed.into_error(), unsent)
                         }

@@ -9,13 +9,14 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A request body and the places of its members.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
     body: Bytes,
-    members: SmallVec<[Member; 16]>,
-    model: String,
+    members: SmallVec<[Member; 8]>,
+    model: Arc<str>,
     stream: bool,
     include_usage: bool,
     fallbacks: Option<Vec<String>>,
@@ -64,7 +65,7 @@ impl RawRequest {
         let mut request = RawRequest {
             body,
             members,
-            model: String::new(),
+            model: Arc::default(),
             stream: false,
             include_usage: false,
             fallbacks: None,
@@ -86,7 +87,7 @@ impl RawRequest {
     }
 
     /// The model as the client wrote it, provider prefix included.
-    pub fn model(&self) -> &str {
+    pub fn model(&self) -> &Arc<str> {
         &self.model
     }
 
@@ -118,7 +119,7 @@ impl RawRequest {
     /// Never today; an edit that a body cannot take would be one.
     pub fn for_upstream(&self, model: &str, quirks: &Quirks) -> Result<Bytes, Failure> {
         let mut edits = Edits::default();
-        if model != self.model {
+        if model != &*self.model {
             edits.replace("model", quoted(model));
         }
         edits.remove("fallbacks");
@@ -240,13 +241,13 @@ impl RawRequest {
         std::str::from_utf8(self.body.get(member.value.clone())?).ok()
     }
 
-    fn read_model(&self) -> Result<String, Failure> {
+    fn read_model(&self) -> Result<Arc<str>, Failure> {
         let text = self.text("model").filter(|text| *text != "null");
         let Some(text) = text else {
             return Err(Failure::invalid("model is required").with_param("model"));
         };
-        match serde_json::from_str::<String>(text) {
-            Ok(model) if !model.trim().is_empty() => Ok(model),
+        match serde_json::from_str::<Cow<str>>(text) {
+            Ok(model) if !model.trim().is_empty() => Ok(model.into()),
             Ok(_) => Err(Failure::invalid("model must not be empty").with_param("model")),
             Err(_) => Err(wrong_type("model", "a string", text)),
         }
@@ -406,7 +407,7 @@ fn wrong_type(name: &str, expected: &str, found: &str) -> Failure {
 }
 
 /// The top-level members of `body` in order.
-fn members(body: &Bytes) -> Result<SmallVec<[Member; 16]>, Failure> {
+fn members(body: &Bytes) -> Result<SmallVec<[Member; 8]>, Failure> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let scan = Scan { body };
     let members = scan.deserialize(&mut deserializer).and_then(|members| {
@@ -428,7 +429,7 @@ struct Scan<'a> {
 }
 
 impl<'de> DeserializeSeed<'de> for Scan<'_> {
-    type Value = SmallVec<[Member; 16]>;
+    type Value = SmallVec<[Member; 8]>;
 
     fn deserialize<D: serde::Deserializer<'de>>(
         self,
@@ -439,7 +440,7 @@ impl<'de> DeserializeSeed<'de> for Scan<'_> {
 }
 
 impl<'de> Visitor<'de> for Scan<'_> {
-    type Value = SmallVec<[Member; 16]>;
+    type Value = SmallVec<[Member; 8]>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
