@@ -21,7 +21,8 @@ use http::{HeaderMap, Method, header};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// An answer that has been found, before the books are closed.
 pub(super) struct Answer {
@@ -82,7 +83,7 @@ pub(super) async fn run(
 }
 
 fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
-    let now = app.now();
+    let now = call.timestamp_ms.div_euclid(1000);
     let ask = Ask {
         operation: call.operation,
         model: call.request.model(),
@@ -157,7 +158,7 @@ impl Attempt<'_> {
         let mut key = self.key(&tried, &health)?;
         loop {
             let started = Instant::now();
-            let result = self.once(key.as_ref(), body.clone(), decoded).await;
+            let result = self.once(key.as_ref(), body.clone(), decoded, started).await;
             self.note(key.as_ref(), started, result.as_ref().err(), &health, recorder);
             let failure = match result {
                 Ok(done) => {
@@ -249,16 +250,16 @@ impl Attempt<'_> {
         key: Option<&Arc<Key>>,
         body: Bytes,
         decoded: &Decoded,
+        started: Instant,
     ) -> Result<Done, Failure> {
-        let started = Instant::now();
         let provider = &self.target.provider;
         let outgoing = self.outgoing(key, body.clone());
-        let response = upstream::send(provider, outgoing).await?;
+        let response = upstream::send(provider, outgoing, started).await?;
         let (parts, upstream_body) = response.into_parts();
-        let left = provider.network.total_timeout.saturating_sub(started.elapsed());
+        let limit = provider.network.total_timeout;
         let wire = self.target.endpoint.wire;
         if !parts.status.is_success() {
-            let body = read_all(provider, upstream_body, left).await.unwrap_or_default();
+            let body = read_all(provider, upstream_body, started, limit).await.unwrap_or_default();
             return Err(self.failure(parts.status.as_u16(), &parts.headers, body));
         }
         // With room for the gateway's own.
@@ -274,7 +275,7 @@ impl Attempt<'_> {
             let content = Content::Stream(upstream);
             return Ok(Done { headers, raw_request, content });
         }
-        let bytes = read_all(provider, upstream_body, left).await?;
+        let bytes = read_all(provider, upstream_body, started, limit).await?;
         if self.call.request.stream() {
             return Err(not_a_stream(self.target));
         }

@@ -3,78 +3,86 @@
 use super::call::Call;
 use super::record::Outcome;
 use http::HeaderMap;
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-use serde_json::value::RawValue;
+use std::fmt::Display;
+use std::io::Write;
 
 /// The object as JSON text. `headers` are the provider's that cross the gateway.
 pub(super) fn extra_fields(call: &Call, outcome: &Outcome, headers: &HeaderMap) -> Vec<u8> {
-    let cost = outcome.cost.and_then(|cost| RawValue::from_string(cost.to_string()).ok());
-    let requested = call.request.model();
+    let requested = &**call.request.model();
     let model = outcome.trail.model.as_deref().unwrap_or(requested);
-    let fields = Fields {
-        request_type: call.request_type(),
-        provider: outcome.trail.provider.as_deref().unwrap_or_default(),
-        model_requested: model,
-        original_model_requested: (bare(requested) != model).then_some(requested),
-        model_deployment: (bare(requested) != model).then_some(model),
-        latency: outcome.latency.as_millis() as u64,
-        chunk_index: outcome.chunk_index,
-        cost: cost.as_deref(),
-        usage_source: (outcome.estimated).then_some("estimated"),
-        raw_request: outcome.raw_request.as_deref(),
-        raw_response: outcome.raw_response.as_deref(),
-        provider_response_headers: Headers(headers),
-    };
-    // Plain strings and numbers cannot fail to serialise; an empty object would still be valid JSON.
-    serde_json::to_vec(&fields).unwrap_or_else(|_| b"{}".to_vec())
+    let mut object = Object(Vec::with_capacity(512));
+    object.text("request_type", call.request_type());
+    object.text("provider", outcome.trail.provider.as_deref().unwrap_or_default());
+    object.text("model_requested", model);
+    if bare(requested) != model {
+        object.text("original_model_requested", requested);
+        object.text("model_deployment", model);
+    }
+    object.raw("latency", outcome.latency.as_millis());
+    object.raw("chunk_index", outcome.chunk_index);
+    if let Some(cost) = outcome.cost {
+        // Exact to the nano-dollar, which a float is not.
+        object.raw("cost", cost);
+    }
+    if outcome.estimated {
+        object.text("usage_source", "estimated");
+    }
+    if let Some(request) = &outcome.raw_request {
+        object.raw("raw_request", request);
+    }
+    if let Some(response) = &outcome.raw_response {
+        object.raw("raw_response", response);
+    }
+    if !headers.is_empty() {
+        let mut nested = Object(Vec::new());
+        for (name, value) in headers {
+            if let Ok(value) = value.to_str() {
+                nested.text(name.as_str(), value);
+            }
+        }
+        object.raw("provider_response_headers", String::from_utf8_lossy(&nested.end()));
+    }
+    object.end()
+}
+
+/// A JSON object in the making.
+struct Object(Vec<u8>);
+
+impl Object {
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.quoted(name);
+        self.0.push(b':');
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.quoted(value);
+    }
+
+    /// A member whose value is JSON as it prints.
+    fn raw(&mut self, name: &str, value: impl Display) {
+        self.name(name);
+        // Writing to memory cannot fail.
+        let _written = write!(self.0, "{value}");
+    }
+
+    fn quoted(&mut self, text: &str) {
+        // Text and memory: nothing that could fail.
+        let _written = serde_json::to_writer(&mut self.0, text);
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
+        self.0.push(b'}');
+        self.0
+    }
 }
 
 /// The name without the provider in front. A name with a slash of its own compares unequal to the
 /// model that was sent, which only makes the answer say more.
 fn bare(model: &str) -> &str {
     model.split_once('/').map_or(model, |(_, model)| model)
-}
-
-#[derive(Serialize)]
-struct Fields<'a> {
-    request_type: &'static str,
-    provider: &'a str,
-    model_requested: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    original_model_requested: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model_deployment: Option<&'a str>,
-    latency: u64,
-    chunk_index: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage_source: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw_request: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw_response: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Headers::is_empty")]
-    provider_response_headers: Headers<'a>,
-}
-
-struct Headers<'a>(&'a HeaderMap);
-
-impl Headers<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Headers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in self.0 {
-            if let Ok(value) = value.to_str() {
-                map.serialize_entry(name.as_str(), value)?;
-            }
-        }
-        map.end()
-    }
 }

@@ -11,7 +11,7 @@ use crate::telemetry::{AttemptRow, RequestRow};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Collects the facts of one request. It ends in [`answered`](Self::answered),
 /// [`broken`](Self::broken) or [`fail`](Self::fail); dropped before, the client has gone away, and
@@ -218,7 +218,7 @@ pub(super) fn needs_price(meters: &[crate::config::MeterSpec]) -> bool {
 }
 
 /// Microseconds since `start`.
-pub(super) fn micros_since(start: Instant) -> u64 {
+pub(super) fn micros_since(start: tokio::time::Instant) -> u64 {
     micros(start.elapsed())
 }
 

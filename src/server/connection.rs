@@ -130,6 +130,7 @@ impl Door {
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
+            biased;
             // How a connection ends is the client's affair; what mattered has been recorded.
             _ended = connection.as_mut() => return,
             () = self.closing.cancelled() => connection.as_mut().graceful_shutdown(),

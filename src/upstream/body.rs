@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The body of a provider's answer, however it came.
 #[derive(Debug)]
@@ -79,11 +80,12 @@ fn give_back(loan: &mut Option<Loan>) {
 /// Reads a whole body. A body that came in one piece is not copied.
 ///
 /// # Errors
-/// `Timeout` after `limit`; `Connect` when the connection breaks; `BadResponse` when it is larger
+/// `Timeout` when `limit` has passed since `started`; `Connect` when the connection breaks; `BadResponse` when it is larger
 /// than 256 MiB.
 pub async fn read_all(
     provider: &Provider,
     mut body: UpstreamBody,
+    started: Instant,
     limit: Duration,
 ) -> Result<Bytes, Failure> {
     let read = async {
@@ -93,6 +95,8 @@ pub async fn read_all(
             let frame = frame.map_err(|error| cut(provider, &error))?;
             let Ok(data) = frame.into_data() else { continue };
             match &first {
+                // Mostly everything has come with the first piece.
+                None if body.is_end_stream() => return Ok(data),
                 None => first = Some(data),
                 Some(bytes) => {
                     if rest.is_empty() {
@@ -108,7 +112,7 @@ pub async fn read_all(
         }
         if rest.is_empty() { Ok(first.unwrap_or_default()) } else { Ok(rest.freeze()) }
     };
-    match tokio::time::timeout(limit, read).await {
+    match tokio::time::timeout_at(started + limit, read).await {
         Ok(bytes) => bytes,
         Err(_) => Err(timed_out(provider, "no complete answer", limit)),
     }

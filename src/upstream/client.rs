@@ -20,6 +20,7 @@ use std::error::Error;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A request that is ready to go.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ thread_local! {
     static POOLS: RefCell<HashMap<u64, Pool>> = RefCell::default();
 }
 
-/// Sends a request and waits for the headers of the answer.
+/// Sends a request and waits for the headers of the answer. `started` is now.
 ///
 /// # Errors
 /// `Connect` when no connection could be made or it broke, `Timeout` when the headers do not come
@@ -85,6 +86,7 @@ thread_local! {
 pub async fn send(
     provider: &Provider,
     outgoing: Outgoing,
+    started: Instant,
 ) -> Result<Response<UpstreamBody>, Failure> {
     let network = &provider.network;
     let pool = pool(network)?;
@@ -94,7 +96,7 @@ pub async fn send(
             Pool::Proxied(client) => send_proxied(&client, provider, outgoing).await,
         }
     };
-    match tokio::time::timeout(network.header_timeout, answer).await {
+    match tokio::time::timeout_at(started + network.header_timeout, answer).await {
         Ok(answer) => answer,
         Err(_) => Err(timed_out(provider, "no answer", network.header_timeout)),
     }

@@ -307,7 +307,7 @@ proptest! {
         let quirks = if picky { &PICKY } else { &Quirks::NONE };
         let body = format!("{before}{}{after}", written(&members));
         let request = RawRequest::parse(Operation::Chat, Bytes::from(body.clone())).unwrap();
-        prop_assert_eq!(request.model(), "a/b");
+        prop_assert_eq!(&**request.model(), "a/b");
         let out = request.for_upstream("m", quirks).unwrap();
         let out = std::str::from_utf8(&out).unwrap();
         prop_assert_eq!(out, format!("{before}{}{after}", edited(&members, quirks)));
