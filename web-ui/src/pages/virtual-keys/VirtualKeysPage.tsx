@@ -1,0 +1,5 @@
+import { PageHeader } from "../../shell/PageHeader";
+
+export function VirtualKeysPage() {
+  return <PageHeader title="Virtual keys" />;
+}
