@@ -8,7 +8,7 @@ export function Snippet({ text, what }: { text: string; what: string }) {
         <span className="text-[13px] text-muted">{what}</span>
         <CopyButton text={text} what={what} />
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
+      {/* It scrolls, so the keyboard must reach it. */}
       <pre tabIndex={0} className="overflow-x-auto p-3 font-mono text-[12.5px] leading-relaxed">
         {text}
       </pre>
