@@ -48,7 +48,7 @@ function Name() {
 function Sidebar() {
   const version = useVersion().data;
   return (
-    <div className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-surface px-3 py-4 md:flex">
+    <header className="sticky top-0 hidden h-dvh flex-col border-r border-line bg-surface px-3 py-4 md:flex">
       <div className="px-2">
         <Name />
       </div>
@@ -67,13 +67,13 @@ function Sidebar() {
           </Link>
         ))}
       </nav>
-      <footer className="mt-auto flex flex-col items-start gap-3 px-2">
+      <div className="mt-auto flex flex-col items-start gap-3 px-2">
         <ThemeSwitch />
         <p className="text-[13px] text-muted">
           {version ? `Version ${version.replace(/^v/, "")}` : " "}
         </p>
-      </footer>
-    </div>
+      </div>
+    </header>
   );
 }
 

@@ -1,4 +1,5 @@
 import { type ReactNode, useId } from "react";
+import { Prose } from "./Prose";
 
 export const INPUT =
   "h-9 w-full min-w-0 rounded-md border border-line-strong bg-surface px-2.5 aria-invalid:border-bad";
@@ -27,7 +28,7 @@ export function Field({ label, hint, error, labelHidden, children }: Props) {
       {children(handed)}
       {error ? (
         <p id={`${id}-note`} className="text-[13px] text-bad">
-          {error}
+          <Prose text={error} />
         </p>
       ) : hint ? (
         <p id={`${id}-note`} className="text-[13px] text-muted">

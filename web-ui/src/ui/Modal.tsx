@@ -33,28 +33,36 @@ export function Modal(props: Props) {
         <Dialog.Content
           onEscapeKeyDown={keep}
           onInteractOutside={keep}
+          onOpenAutoFocus={(event) => {
+            // A sheet is there to be read from its top; its first button may be far down.
+            if (form !== "sheet") return;
+            event.preventDefault();
+            if (event.target instanceof HTMLElement) event.target.focus();
+          }}
           {...(description ? {} : { "aria-describedby": undefined })}
           className={classes(
             "fixed z-50 flex flex-col overflow-y-auto border-line bg-surface p-5 text-ink shadow-raised outline-none",
             FORMS[form],
           )}
         >
-          <header className="mb-4 flex items-start justify-between gap-3">
-            <div className="min-w-0">
-              <Dialog.Title className="text-base font-semibold break-words">{title}</Dialog.Title>
-              {description ? (
-                <Dialog.Description asChild>
-                  <div className="mt-1 text-muted">{description}</div>
-                </Dialog.Description>
-              ) : null}
-            </div>
-            {closesEasily ? (
-              <Dialog.Close aria-label="Close" className={classes(buttonClass("quiet", true))}>
-                <Icon name="close" />
-              </Dialog.Close>
+          <header className="mb-4 pr-10">
+            <Dialog.Title className="text-base font-semibold break-words">{title}</Dialog.Title>
+            {description ? (
+              <Dialog.Description asChild>
+                <div className="mt-1 text-muted">{description}</div>
+              </Dialog.Description>
             ) : null}
           </header>
           {children}
+          {/* Last, so that a form's first field has the focus and not the way out of it. */}
+          {closesEasily ? (
+            <Dialog.Close
+              aria-label="Close"
+              className={classes(buttonClass("quiet", true), "absolute top-4 right-4")}
+            >
+              <Icon name="close" />
+            </Dialog.Close>
+          ) : null}
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>

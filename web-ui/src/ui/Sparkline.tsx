@@ -1,13 +1,15 @@
 const WIDTH = 96;
 const HEIGHT = 28;
 const INSET = 2;
+/** Fewer points are specks and no course. */
+const LEAST_POINTS = 3;
 
 /** The course of a figure, without scales. Beside the figure it is decoration, so it has no name. */
 export function Sparkline({ values }: { values: (number | null)[] }) {
   const known = values.filter((value) => value !== null);
   const most = Math.max(...known);
   const least = Math.min(0, ...known);
-  if (known.length < 2 || most <= least) return <div style={{ height: HEIGHT }} />;
+  if (known.length < LEAST_POINTS || most <= least) return <div style={{ height: HEIGHT }} />;
   const x = (at: number) => INSET + (at / (values.length - 1)) * (WIDTH - 2 * INSET);
   const y = (value: number) =>
     HEIGHT - INSET - ((value - least) / (most - least)) * (HEIGHT - 2 * INSET);

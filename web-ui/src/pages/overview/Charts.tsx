@@ -19,7 +19,9 @@ type Props = { overview: Overview; range: RangeName; colours: Map<string, string
 export function Charts(props: Props) {
   return (
     <div className="grid gap-4 xl:grid-cols-2">
-      <RequestsChart {...props} />
+      <div className="grid min-w-0 xl:col-span-2">
+        <RequestsChart {...props} />
+      </div>
       <CostChart {...props} />
       <LatencyChart {...props} />
     </div>

@@ -13,7 +13,7 @@ export function HealthBoard({ providers, colours }: Props) {
       <h2 id="health-title" className="mb-2 font-semibold">
         Providers and keys
       </h2>
-      <div className="grid gap-4 lg:grid-cols-2 2xl:grid-cols-3">
+      <div className="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
         {providers.map((provider) => (
           <ProviderCard
             key={provider.name}
@@ -75,14 +75,14 @@ function KeyRow({ health, colour }: { health: KeyHealth; colour: string }) {
           </StateMark>
         </span>
       </div>
-      <div className="mt-1.5 grid grid-cols-2 items-end gap-x-4 text-[13px] text-muted">
+      <div className="mt-1 flex flex-wrap justify-between gap-x-4 text-[13px] text-muted">
         <span>
           {health.attempts > 0
-            ? `${formatShare(succeeded / health.attempts)} of ${plural(health.attempts, "attempt")}`
+            ? `${formatShare(succeeded / health.attempts)} of ${plural(health.attempts, "attempt")} succeeded`
             : "no attempt yet"}
         </span>
-        <Shares health={health} colour={colour} />
       </div>
+      <Shares health={health} colour={colour} />
       {health.last_error ? (
         <p
           className="mt-1.5 line-clamp-2 text-[13px] break-words text-bad"
@@ -111,8 +111,8 @@ function Shares({ health, colour }: { health: KeyHealth; colour: string }) {
   const actual = health.traffic_share;
   const weight = formatShare(health.weight_share);
   return (
-    <div className="min-w-0">
-      <div className="flex justify-between gap-2 whitespace-nowrap">
+    <div className="mt-1 min-w-0 text-[13px] text-muted">
+      <div className="flex flex-wrap justify-between gap-x-2">
         <span>{actual === null ? "no traffic" : `${formatShare(actual)} of traffic`}</span>
         <span>weight {weight}</span>
       </div>

@@ -32,7 +32,7 @@ export function Kpi(props: KpiProps) {
         {value === null ? <span className="text-muted">–</span> : format(value)}
       </p>
       <div className="mt-auto flex items-end justify-between gap-3 pt-1">
-        <p className="min-h-5 min-w-0 flex-none text-[13px] text-muted">{detail}</p>
+        <p className="min-h-5 min-w-0 text-[13px] text-muted">{detail}</p>
         {course ? (
           <div className="max-w-32 min-w-0 flex-1">
             <Sparkline values={course} />

@@ -1,6 +1,7 @@
 import type { Warning } from "../../api/generated/Warning";
 import { plural } from "../../format";
 import { Notice } from "../../ui/Notice";
+import { Prose } from "../../ui/Prose";
 
 /** More than this many are folded, so that figures stay in sight. */
 const OPEN_AT_MOST = 2;
@@ -29,7 +30,7 @@ export function Warnings({ warnings }: { warnings: Warning[] }) {
 function List({ warnings }: { warnings: Warning[] }) {
   return warnings.map((warning) => (
     <Notice key={`${warning.code} ${warning.message}`} tone="warn">
-      {warning.message.charAt(0).toUpperCase() + warning.message.slice(1)}
+      <Prose text={warning.message.charAt(0).toUpperCase() + warning.message.slice(1)} />
     </Notice>
   ));
 }

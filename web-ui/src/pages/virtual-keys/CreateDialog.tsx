@@ -4,6 +4,7 @@ import { Button } from "../../ui/Button";
 import { Field, INPUT } from "../../ui/Field";
 import { Modal } from "../../ui/Modal";
 import { Notice } from "../../ui/Notice";
+import { Prose } from "../../ui/Prose";
 import { bodyOf, type Complaints, complaintsOf, type Draft, EMPTY } from "./form";
 import { LimitField } from "./LimitField";
 import { ProviderRows } from "./ProviderRows";
@@ -62,7 +63,9 @@ function Form({ providers, onClose, onCreated }: Props) {
     <form onSubmit={submit} noValidate className="flex flex-col gap-5">
       {complaints[""] ? (
         <div role="alert">
-          <Notice tone="bad">{complaints[""]}</Notice>
+          <Notice tone="bad">
+            <Prose text={complaints[""]} />
+          </Notice>
         </div>
       ) : null}
       <Field label="Name" error={complaints.name}>

@@ -25,8 +25,8 @@ export function SearchField({
         type="search"
         value={text}
         onChange={(event) => setText(event.target.value)}
-        placeholder="Search by name or id"
-        className="h-9 w-52 rounded-md border border-line-strong bg-surface pr-2 pl-8"
+        placeholder="Name or id"
+        className="h-9 w-56 rounded-md border border-line-strong bg-surface pr-2 pl-8"
       />
     </label>
   );

@@ -63,6 +63,7 @@ export function chartOptions(
         font: FONT,
         grid: { show: false },
         ticks: { ...grid, size: 4 },
+        size: 30,
         space: 64,
         values: timeLabels,
       },
