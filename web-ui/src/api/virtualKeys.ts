@@ -116,15 +116,25 @@ export function useSetActive() {
 }
 
 export function useDeleteVirtualKey() {
-  return useChange((id: string) => call<{ message: string }>("DELETE", pathOf(id)));
+  return useChange(
+    (id: string) => call<{ message: string }>("DELETE", pathOf(id)),
+    // Its details stay open until the answer has been read; asking for them again would fail.
+    (queryKey) => queryKey[1] === "one",
+  );
 }
 
-function useChange<Input, Output>(change: (input: Input) => Promise<Output>) {
+function useChange<Input, Output>(
+  change: (input: Input) => Promise<Output>,
+  isGone: (queryKey: readonly unknown[]) => boolean = () => false,
+) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: change,
     onSuccess: () => {
-      void client.invalidateQueries({ queryKey: [VIRTUAL_KEYS] });
+      void client.invalidateQueries({
+        queryKey: [VIRTUAL_KEYS],
+        predicate: (query) => !isGone(query.queryKey),
+      });
       void client.invalidateQueries({ queryKey: [OVERVIEW] });
     },
   });

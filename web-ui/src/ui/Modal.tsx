@@ -1,5 +1,5 @@
 import { Dialog } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { buttonClass } from "./Button";
 import { classes } from "./classes";
 import { Icon } from "./Icon";
@@ -17,7 +17,7 @@ type Props = {
 };
 
 const FORMS = {
-  box: "top-[max(1rem,8vh)] left-1/2 max-h-[calc(100dvh-2rem-4vh)] w-[min(36rem,calc(100vw-2rem))] -translate-x-1/2 rounded-xl border",
+  box: "top-[6dvh] left-1/2 max-h-[88dvh] w-[min(36rem,calc(100vw-2rem))] -translate-x-1/2 rounded-xl border",
   sheet: "inset-y-0 right-0 w-[min(34rem,100vw)] border-l",
 };
 
@@ -26,6 +26,8 @@ export function Modal(props: Props) {
   const keep = (event: Event) => {
     if (!closesEasily) event.preventDefault();
   };
+  // Dialogs here open by an address and have no trigger that the focus could go back to by itself.
+  const cameFrom = useRef<Element | null>(null);
   return (
     <Dialog.Root open={open} onOpenChange={(next) => next || onClose()}>
       <Dialog.Portal>
@@ -33,7 +35,11 @@ export function Modal(props: Props) {
         <Dialog.Content
           onEscapeKeyDown={keep}
           onInteractOutside={keep}
+          onCloseAutoFocus={() => {
+            if (cameFrom.current instanceof HTMLElement) cameFrom.current.focus();
+          }}
           onOpenAutoFocus={(event) => {
+            cameFrom.current = document.activeElement;
             // A sheet is there to be read from its top; its first button may be far down.
             if (form !== "sheet") return;
             event.preventDefault();

@@ -11,13 +11,19 @@ const modelOf = (provider = "openai") => `${provider}/${MODELS[provider] ?? "<mo
 export function addProvider(origin: string): string {
   return `curl ${origin}/api/providers \\
   -H 'content-type: application/json' \\
-  -d '{"provider": "openai", "keys": [{"name": "openai-1", "value": "sk-...", "weight": 1}]}'`;
+  -d '{
+    "provider": "openai",
+    "keys": [{"name": "openai-1", "value": "sk-...", "weight": 1}]
+  }'`;
 }
 
 export function sendWithCurl(origin: string, provider?: string): string {
   return `curl ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
-  -d '{"model": "${modelOf(provider)}", "messages": [{"role": "user", "content": "Hello!"}]}'`;
+  -d '{
+    "model": "${modelOf(provider)}",
+    "messages": [{"role": "user", "content": "Hello!"}]
+  }'`;
 }
 
 export function sendWithPython(origin: string, provider?: string): string {

@@ -5,7 +5,10 @@ import { Snippet } from "../../ui/Snippet";
 export function EmptyKeys({ onCreate }: { onCreate: () => void }) {
   const command = `curl ${window.location.origin}/api/governance/virtual-keys \\
   -H 'content-type: application/json' \\
-  -d '{"name": "my-app", "budget": {"max_limit": 10, "reset_duration": "1M"}}'`;
+  -d '{
+    "name": "my-app",
+    "budget": {"max_limit": 10, "reset_duration": "1M"}
+  }'`;
   return (
     <section className="mx-auto mt-8 flex max-w-xl flex-col items-center gap-4 rounded-xl border border-line bg-surface p-6 text-center shadow-card">
       <Icon name="key" className="size-8 text-muted" />

@@ -23,7 +23,7 @@ export function LimitBar({
   const label = `${of}: ${limit.unit} ${formatWindow(limit.window)}`;
   return (
     <div className="min-w-0">
-      <div className="flex items-baseline justify-between gap-2 whitespace-nowrap">
+      <div className="flex flex-wrap items-baseline justify-between gap-x-2">
         <span>{takenInWords(limit)}</span>
         <span className={classes("text-[13px]", TEXT[fill])}>
           {formatShare(share)}

@@ -52,8 +52,8 @@ export function bodyOf(draft: Draft): { body: NewVirtualKey } | { complaints: Co
   const budget = above0("budget.max_limit", draft.budget, complaints);
   if (budget !== null) body.budget = { max_limit: budget, reset_duration: draft.budgetPeriod };
 
-  const requests = above0("rate_limit.request_max_limit", draft.requests, complaints);
-  const tokens = above0("rate_limit.token_max_limit", draft.tokens, complaints);
+  const requests = wholeAbove0("rate_limit.request_max_limit", draft.requests, complaints);
+  const tokens = wholeAbove0("rate_limit.token_max_limit", draft.tokens, complaints);
   if (requests !== null || tokens !== null) {
     body.rate_limit = {
       ...(requests === null
@@ -81,6 +81,13 @@ function above0(path: string, text: string, complaints: Complaints): number | nu
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
   complaints[path] = "Give a number above 0, or leave it empty for no limit.";
+  return null;
+}
+
+function wholeAbove0(path: string, text: string, complaints: Complaints): number | null {
+  const value = above0(path, text, complaints);
+  if (value === null || Number.isInteger(value)) return value;
+  complaints[path] = "Give a whole number, or leave it empty for no limit.";
   return null;
 }
 

@@ -45,7 +45,7 @@ export function chartOptions(
   const grid = { stroke: resolveColour("--line"), width: 1 };
   return {
     ...size,
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: SYNC, setSeries: false },
@@ -80,7 +80,14 @@ export function chartOptions(
     ],
     series: [{}, ...seriesOptions(shape)],
     hooks: {
-      setCursor: [(plot) => onCursor(plot.cursor.idx ?? null, plot.cursor.left ?? 0)],
+      // The other charts follow with their lines only; figures in all of them would hide too much.
+      setCursor: [
+        (plot) =>
+          onCursor(
+            plot.root.matches(":hover") ? (plot.cursor.idx ?? null) : null,
+            plot.cursor.left ?? 0,
+          ),
+      ],
     },
   };
 }
