@@ -2,9 +2,9 @@
 
 const locale = "en-US";
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumSignificantDigits: 3 });
 
-/** `12,345`; from a hundred thousand on `123.5K`. */
+/** `12,345`; from a hundred thousand on `124K`. */
 export function formatCount(count: number): string {
   return Math.abs(count) < 100_000 ? whole.format(count) : compact.format(count);
 }

@@ -1,4 +1,6 @@
 const STEPS = 8;
+/** Providers that most gateways have keep their colour whoever else comes and goes. */
+const OWN_STEP: Record<string, number> = { gemini: 1, anthropic: 2, openai: 3 };
 /** The series of requests that reached no provider; see the gateway's answer. */
 export const NO_PROVIDER = "none";
 
@@ -8,8 +10,15 @@ export const NO_PROVIDER = "none";
  */
 export function coloursOf(names: Iterable<string>): Map<string, string> {
   const sorted = [...new Set(names)].filter((name) => name !== NO_PROVIDER).sort();
-  const colours = new Map(sorted.map((name, at) => [name, `--series-${(at % STEPS) + 1}`]));
-  colours.set(NO_PROVIDER, "--series-none");
+  const colours = new Map([[NO_PROVIDER, "--series-none"]]);
+  const steps = Array.from({ length: STEPS }, (_, at) => at + 1);
+  const free = steps.filter((step) => !sorted.some((name) => OWN_STEP[name] === step));
+  let next = 0;
+  for (const name of sorted) {
+    // Beyond eight the colours come round again; names and dashes still tell the series apart.
+    const step = OWN_STEP[name] ?? free[next++ % free.length];
+    colours.set(name, `--series-${step}`);
+  }
   return colours;
 }
 

@@ -31,7 +31,7 @@ export function Failovers({ failovers, recent, colours }: Props) {
                 <th scope="col" className="hidden pb-1.5 pl-4 font-medium sm:table-cell">
                   Share
                 </th>
-                <th scope="col" className="pb-1.5 pl-4 font-medium">
+                <th scope="col" className="pb-1.5 pl-4 font-medium whitespace-nowrap">
                   Latest reasons
                 </th>
               </tr>

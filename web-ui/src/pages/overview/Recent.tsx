@@ -2,6 +2,7 @@ import type { RecentRequest } from "../../api/generated/RecentRequest";
 import { formatClock, formatExactCount, formatMilliseconds, formatMoney } from "../../format";
 import { Card } from "../../ui/Card";
 import { classes } from "../../ui/classes";
+import { Prose } from "../../ui/Prose";
 import { outcomeInWords } from "./reasons";
 
 const SHOWN = 12;
@@ -12,7 +13,7 @@ export function Recent({ recent }: { recent: RecentRequest[] }) {
   const rows = recent.slice(0, SHOWN);
   return (
     <Card title="Latest requests" testId="recent-requests">
-      <div className="hidden md:block">
+      <div className="hidden xl:block">
         <table className="w-full text-left">
           <thead className="text-[13px] text-muted">
             <tr>
@@ -46,7 +47,7 @@ export function Recent({ recent }: { recent: RecentRequest[] }) {
           </tbody>
         </table>
       </div>
-      <ul className="md:hidden">
+      <ul className="xl:hidden">
         {rows.map((request) => (
           <li key={request.id} className="border-line py-2 not-first:border-t">
             <div className="flex items-baseline justify-between gap-2">
@@ -117,7 +118,11 @@ function Status({ request }: { request: RecentRequest }) {
 /** Every attempt in order: where it went and how it ended. */
 function Route({ request }: { request: RecentRequest }) {
   if (request.attempts.length === 0) {
-    return <span className="text-[13px] text-muted">{request.error ?? "reached no provider"}</span>;
+    return (
+      <span className="text-[13px] text-muted">
+        <Prose text={request.error ?? "reached no provider"} />
+      </span>
+    );
   }
   return (
     <ol className="flex flex-wrap items-center gap-1 text-[13px]">

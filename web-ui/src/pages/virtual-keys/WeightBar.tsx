@@ -24,14 +24,14 @@ export function WeightBar({ configs, colours }: Props) {
       <ul className="mt-1 flex flex-wrap gap-x-2.5 text-[13px]">
         {shares.map(({ provider, share, weight }, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a provider may stand in the list twice
-          <li key={at} className="flex items-center gap-1 whitespace-nowrap">
+          <li key={at} className="flex max-w-full items-center gap-1">
             <span
               aria-hidden="true"
-              className="size-2 rounded-sm"
+              className="size-2 shrink-0 rounded-sm"
               style={{ background: colour(provider) }}
             />
-            {provider}
-            <span className="text-muted">
+            <span className="min-w-0 truncate">{provider}</span>
+            <span className="whitespace-nowrap text-muted">
               {weight === null ? "only when named" : formatShare(share)}
             </span>
           </li>
