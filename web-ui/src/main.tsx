@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { ApiError } from "./api/client";
 import { LiveProvider } from "./api/live";
 import { router } from "./router";
+import { Gate } from "./shell/Gate";
 import "./style.css";
 import { ThemeProvider } from "./ui/theme";
 
@@ -12,6 +13,9 @@ const MOST_RETRIES = 2;
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
+      // Events say when to look again. And a browser's password prompt takes the focus away: looking
+      // again when it comes back would bring up the next prompt.
+      refetchOnWindowFocus: false,
       // An answer that refuses us refuses us again; only silence and faults may pass.
       retry: (failures, error) =>
         failures < MOST_RETRIES &&
@@ -26,9 +30,11 @@ if (root) {
     <StrictMode>
       <ThemeProvider>
         <QueryClientProvider client={queries}>
-          <LiveProvider>
-            <RouterProvider router={router} />
-          </LiveProvider>
+          <Gate>
+            <LiveProvider>
+              <RouterProvider router={router} />
+            </LiveProvider>
+          </Gate>
         </QueryClientProvider>
       </ThemeProvider>
     </StrictMode>,

@@ -14,6 +14,10 @@ export class ApiError extends Error {
   }
 }
 
+export function isUnauthorized(error: Error | null): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
+
 type ErrorBody = { error?: { message?: string; problems?: Problem[] } };
 
 /** Calls the gateway; `body` is sent as JSON. */

@@ -2,9 +2,10 @@ import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
 import type { LiveTick } from "./generated/LiveTick";
 import { OVERVIEW } from "./overview";
+import { getSession, isSignedOut } from "./session";
 import { VIRTUAL_KEYS } from "./virtualKeys";
 
-export type LiveStatus = "connecting" | "live" | "reconnecting";
+export type LiveStatus = "connecting" | "live" | "reconnecting" | "signed_out";
 export type Live = { status: LiveStatus; tick: LiveTick | null };
 
 const LiveContext = createContext<Live>({ status: "connecting", tick: null });
@@ -25,6 +26,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     let pending: number | undefined;
     let lastRefresh = 0;
     let configVersion: number | null = null;
+    let stopped = false;
 
     const refresh = () => {
       pending = undefined;
@@ -48,8 +50,16 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       });
       source.onerror = () => {
         setLive((before) => ({ ...before, status: "reconnecting" }));
-        if (source?.readyState === EventSource.CLOSED) retry = window.setTimeout(connect, RETRY_MS);
+        if (source?.readyState === EventSource.CLOSED)
+          retry = window.setTimeout(reconnect, RETRY_MS);
       };
+    };
+    // Another try without the password would only bring up the browser's prompt again.
+    const reconnect = async () => {
+      const refused = await signedOut();
+      if (stopped) return;
+      if (refused) setLive((before) => ({ ...before, status: "signed_out" }));
+      else connect();
     };
     const onVisible = () => {
       if (!document.hidden) refreshSoon();
@@ -58,6 +68,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     connect();
     document.addEventListener("visibilitychange", onVisible);
     return () => {
+      stopped = true;
       source?.close();
       window.clearTimeout(retry);
       window.clearTimeout(pending);
@@ -66,6 +77,14 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   }, [client]);
 
   return <LiveContext value={live}>{children}</LiveContext>;
+}
+
+async function signedOut(): Promise<boolean> {
+  try {
+    return isSignedOut(await getSession());
+  } catch {
+    return false;
+  }
 }
 
 export function useLive(): Live {

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import type { RangeName } from "../ranges";
-import { call } from "./client";
+import { call, isUnauthorized } from "./client";
 import type { Overview } from "./generated/Overview";
 
 export const OVERVIEW = "overview";
@@ -12,7 +12,7 @@ export function useOverview(range: RangeName) {
     queryKey: [OVERVIEW, range],
     queryFn: () => call<Overview>("GET", `/api/overview?range=${range}`),
     placeholderData: keepPreviousData,
-    refetchInterval: REFRESH_MS,
+    refetchInterval: (query) => (isUnauthorized(query.state.error) ? false : REFRESH_MS),
   });
 }
 

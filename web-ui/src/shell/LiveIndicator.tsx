@@ -6,6 +6,7 @@ const WORDS: Record<LiveStatus, string> = {
   connecting: "Connecting",
   live: "Live",
   reconnecting: "Reconnecting",
+  signed_out: "Signed out",
 };
 
 /** Whether what the page shows is up to date by itself. */

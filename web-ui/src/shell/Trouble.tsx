@@ -1,4 +1,4 @@
-import { ApiError } from "../api/client";
+import { isUnauthorized } from "../api/client";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Notice } from "../ui/Notice";
@@ -7,8 +7,7 @@ type Props = { error: Error; onRetry: () => void; hasData: boolean };
 
 /** Says why the page has no data, or why what it shows is no longer fresh. */
 export function Trouble({ error, onRetry, hasData }: Props) {
-  const status = error instanceof ApiError ? error.status : null;
-  if (status === 401) return <SignIn />;
+  if (isUnauthorized(error)) return <SignedOut />;
   return (
     <div role="alert" className="mb-4">
       <Notice tone="bad">
@@ -26,7 +25,7 @@ export function Trouble({ error, onRetry, hasData }: Props) {
   );
 }
 
-function SignIn() {
+function SignedOut() {
   return (
     <div
       role="alert"
@@ -35,8 +34,7 @@ function SignIn() {
       <Icon name="key" className="size-8 text-muted" />
       <h2 className="text-base font-semibold">This gateway asks for a password</h2>
       <p className="text-muted">
-        Sign in with the admin user name and password from <code>governance.auth_config</code>. Your
-        browser asks for them when the page loads.
+        Sign in with the admin user name and password from <code>governance.auth_config</code>.
       </p>
       <Button look="primary" onClick={() => window.location.reload()}>
         Sign in
