@@ -43,6 +43,7 @@ function money(dollars: number, digits: number): string {
 
 /** `0.9 ms`, `120 ms`, `1.24 s`, `2.5 min`. */
 export function formatMilliseconds(milliseconds: number): string {
+  if (milliseconds > 0 && milliseconds < 0.1) return "< 0.1 ms";
   if (milliseconds < 10) return `${trim(milliseconds, 1)} ms`;
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 60_000) return `${trim(milliseconds / 1000, 2)} s`;

@@ -12,7 +12,10 @@ import { type RangeName, rangeInWords } from "../../ranges";
 import { Choice } from "../../ui/Choice";
 import { ChartCard } from "../../ui/chart/ChartCard";
 import { type ChartSeries, peak, sum } from "../../ui/chart/series";
+import { NO_PROVIDER } from "../../ui/palette";
 import { NothingHere } from "./NothingHere";
+
+const NONE = "--series-none";
 
 type Props = { overview: Overview; range: RangeName; colours: Map<string, string> };
 
@@ -110,7 +113,7 @@ function LatencyChart({ overview, range, colours }: Props) {
     () =>
       Object.entries(overview.latency_by_provider).map(([name, latency]) => ({
         name,
-        colour: colours.get(name) ?? "--series-none",
+        colour: colours.get(name) ?? NONE,
         values: latency?.[percentile] ?? [],
       })),
     [overview, colours, percentile],
@@ -147,11 +150,13 @@ function LatencyChart({ overview, range, colours }: Props) {
 }
 
 function byName(values: Record<string, number[]>, colours: Map<string, string>): ChartSeries[] {
-  return Object.entries(values).map(([name, series]) => ({
-    name,
-    colour: colours.get(name) ?? "--series-none",
-    values: series,
+  const series = Object.entries(values).map(([name, counts]) => ({
+    name: name === NO_PROVIDER ? "no provider" : name,
+    colour: colours.get(name) ?? NONE,
+    values: counts,
   }));
+  // On top of the stack, so that it does not lift the providers' bars off the ground.
+  return series.sort((a, b) => Number(a.colour === NONE) - Number(b.colour === NONE));
 }
 
 /** Outcomes that never happened would only clutter the legend. */

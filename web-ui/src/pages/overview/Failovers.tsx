@@ -15,7 +15,7 @@ export function Failovers({ failovers, recent, colours }: Props) {
     <Card title="Failovers" testId="failovers" note="Which provider took over from which">
       {failovers.length === 0 ? (
         <p className="flex flex-1 items-center justify-center py-8 text-center text-muted">
-          No failover in this range: every answer came from the provider asked first.
+          No failover in this range
         </p>
       ) : (
         <div className="overflow-x-auto">

@@ -74,7 +74,7 @@ export function ChartCard(props: Props) {
             format={format}
           />
           {empty ? (
-            <div className="absolute inset-0 flex flex-col items-center justify-center gap-2 pb-6">
+            <div className="absolute top-[38%] left-1/2 flex w-max max-w-full -translate-1/2 flex-col items-center gap-2 rounded-md bg-surface px-4 py-3">
               {props.whenEmpty}
             </div>
           ) : null}
