@@ -1,0 +1,141 @@
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { call } from "./client";
+import { OVERVIEW } from "./overview";
+
+export const VIRTUAL_KEYS = "virtual-keys";
+export const PAGE_SIZE = 50;
+
+export type Budget = {
+  id: string;
+  max_limit: number;
+  reset_duration: string;
+  current_usage: number;
+  calendar_aligned: boolean;
+  unpriced: "allow" | "deny";
+};
+
+export type RateLimit = {
+  id: string;
+  request_max_limit?: number;
+  request_reset_duration?: string;
+  request_current_usage: number;
+  token_max_limit?: number;
+  token_reset_duration?: string;
+  token_current_usage: number;
+};
+
+export type ProviderConfig = {
+  id: number;
+  provider: string;
+  weight: number | null;
+  allowed_models: string[];
+  key_ids: string[];
+  fallback_model: string | null;
+  budgets: Budget[];
+  rate_limit: RateLimit | null;
+};
+
+export type VirtualKey = {
+  id: string;
+  name: string;
+  description: string;
+  /** Masked, except in the answer that creates or rotates the key. */
+  value: string;
+  secret_is_id: boolean;
+  is_active: boolean;
+  /** Null is every provider. */
+  provider_configs: ProviderConfig[] | null;
+  budgets: Budget[];
+  rate_limit: RateLimit | null;
+  created_at: string | null;
+  updated_at: string | null;
+};
+
+export type VirtualKeyPage = {
+  virtual_keys: VirtualKey[];
+  count: number;
+  total_count: number;
+  offset: number;
+};
+
+/** The answer to a write. */
+export type Written = { message: string; virtual_key: VirtualKey; warnings?: string[] };
+
+export type NewVirtualKey = {
+  name: string;
+  description?: string;
+  provider_configs?: { provider: string; weight: number | null; allowed_models: string[] }[];
+  budget?: { max_limit: number; reset_duration: string };
+  rate_limit?: {
+    request_max_limit?: number;
+    request_reset_duration?: string;
+    token_max_limit?: number;
+    token_reset_duration?: string;
+  };
+};
+
+const PATH = "/api/governance/virtual-keys";
+const pathOf = (id: string) => `${PATH}/${encodeURIComponent(id)}`;
+
+export function useVirtualKeys(search: string, offset: number) {
+  const query = new URLSearchParams({
+    sort_by: "name",
+    limit: String(PAGE_SIZE),
+    offset: String(offset),
+  });
+  if (search) query.set("search", search);
+  return useQuery({
+    queryKey: [VIRTUAL_KEYS, search, offset],
+    queryFn: () => call<VirtualKeyPage>("GET", `${PATH}?${query}`),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** One key, also when it is on another page of the list. */
+export function useVirtualKey(id: string | undefined) {
+  return useQuery({
+    queryKey: [VIRTUAL_KEYS, "one", id],
+    queryFn: () => call<{ virtual_key: VirtualKey }>("GET", pathOf(id ?? "")),
+    enabled: id !== undefined,
+    select: (answer) => answer.virtual_key,
+  });
+}
+
+export function useCreateVirtualKey() {
+  return useChange((key: NewVirtualKey) => call<Written>("POST", PATH, key));
+}
+
+export function useRotateVirtualKey() {
+  return useChange((id: string) => call<Written>("POST", `${pathOf(id)}/rotate`));
+}
+
+export function useSetActive() {
+  return useChange(({ id, active }: { id: string; active: boolean }) =>
+    call<Written>("PUT", pathOf(id), { is_active: active }),
+  );
+}
+
+export function useDeleteVirtualKey() {
+  return useChange(
+    (id: string) => call<{ message: string }>("DELETE", pathOf(id)),
+    // Its details stay open until the answer has been read; asking for them again would fail.
+    (queryKey) => queryKey[1] === "one",
+  );
+}
+
+function useChange<Input, Output>(
+  change: (input: Input) => Promise<Output>,
+  isGone: (queryKey: readonly unknown[]) => boolean = () => false,
+) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: change,
+    onSuccess: () => {
+      void client.invalidateQueries({
+        queryKey: [VIRTUAL_KEYS],
+        predicate: (query) => !isGone(query.queryKey),
+      });
+      void client.invalidateQueries({ queryKey: [OVERVIEW] });
+    },
+  });
+}
