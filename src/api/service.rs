@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use tower::ServiceExt;
 
+/// Bytes of state that a request on its way takes at most.
+const LARGEST_FUTURE: usize = 6 * 1024;
+
 /// Answers one request.
 pub async fn serve(
     app: Arc<App>,
@@ -28,7 +31,8 @@ pub async fn serve(
     };
     match data_plane {
         Some(route) => infer(&app, route, request).await,
-        None => fall_through(router, request).await,
+        // Boxed: what hyper makes room for on every request is that of the larger arm.
+        None => Box::pin(fall_through(router, request)).await,
     }
 }
 
@@ -45,7 +49,10 @@ async fn infer(
     let mut response = match extract(app, snapshot, route, id.clone(), parts, body, arrived).await {
         Ok(call) => {
             // Boxed: the future of a whole request is large, and most of it is not used at once.
-            match Box::pin(pipeline::serve(app, call.clone())).await {
+            let serving = pipeline::serve(app, call.clone());
+            // It is moved once per request; something rare in it that is not boxed shows here.
+            debug_assert!(size_of_val(&serving) <= LARGEST_FUTURE, "{}", size_of_val(&serving));
+            match Box::pin(serving).await {
                 Ok(reply) => reply_response(&call, reply),
                 Err(refused) => refused_response(&call, &refused),
             }

@@ -93,7 +93,8 @@ pub async fn send(
     let answer = async {
         match pool {
             Pool::Direct(client) => send_direct(&client, provider, outgoing).await,
-            Pool::Proxied(client) => send_proxied(&client, provider, outgoing).await,
+            // Boxed: a request without a proxy must not carry the state of one with.
+            Pool::Proxied(client) => Box::pin(send_proxied(&client, provider, outgoing)).await,
         }
     };
     match tokio::time::timeout_at(started + network.header_timeout, answer).await {

@@ -101,7 +101,8 @@ impl Origin {
         loop {
             let (sender, is_new) = match self.open() {
                 Some(sender) => (sender, false),
-                None => (self.connect(connector).await?, true),
+                // Boxed: it is rare, and its state is larger than all the rest of a request's.
+                None => (Box::pin(self.connect(connector)).await?, true),
             };
             let (error, unsent) = match sender {
                 Sender::One(mut sender) => {
