@@ -1,7 +1,7 @@
 import type { Overview } from "../../api/generated/Overview";
 import type { Totals } from "../../api/generated/Totals";
 import { formatCount, formatMilliseconds, formatMoney, formatShare, plural } from "../../format";
-import { latencyCourse, successCourse, sumOfSeries } from "./courses";
+import { latencyCourse, sinceFirst, successCourse, sumOfSeries } from "./courses";
 import { Kpi } from "./Kpi";
 
 const successShare = (totals: Totals) =>
@@ -16,6 +16,8 @@ function points(now: number, before: number): string {
 /** The figures of the range, each beside the range before. */
 export function Kpis({ overview }: { overview: Overview }) {
   const { totals, previous } = overview;
+  const requests = sumOfSeries(overview.requests_by_provider, overview.timestamps.length);
+  const course = <Value,>(values: Value[]) => sinceFirst(requests, values);
   const tokens = (sums: Totals) => sums.input_tokens + sums.output_tokens;
   return (
     <section aria-labelledby="figures-title">
@@ -29,7 +31,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           value={totals.requests}
           previous={previous.requests}
           format={formatCount}
-          course={sumOfSeries(overview.requests_by_provider, overview.timestamps.length)}
+          course={course(requests)}
         />
         <Kpi
           name="Success rate"
@@ -40,7 +42,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           more="good"
           change={points}
           detail={plural(totals.errors, "error")}
-          course={successCourse(overview)}
+          course={course(successCourse(overview))}
         />
         <Kpi
           name="Cost"
@@ -48,7 +50,12 @@ export function Kpis({ overview }: { overview: Overview }) {
           value={totals.cost}
           previous={previous.cost}
           format={formatMoney}
-          course={sumOfSeries(overview.cost_by_provider, overview.timestamps.length)}
+          detail={
+            totals.requests > 0
+              ? `${formatMoney(totals.cost / totals.requests)} per request`
+              : undefined
+          }
+          course={course(sumOfSeries(overview.cost_by_provider, requests.length))}
         />
         <Kpi
           name="Tokens"
@@ -65,7 +72,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           previous={previous.latency_p50_ms}
           format={formatMilliseconds}
           more="bad"
-          course={latencyCourse(overview, "p50")}
+          course={course(latencyCourse(overview, "p50"))}
         />
         <Kpi
           name="Latency p95"
@@ -74,7 +81,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           previous={previous.latency_p95_ms}
           format={formatMilliseconds}
           more="bad"
-          course={latencyCourse(overview, "p95")}
+          course={course(latencyCourse(overview, "p95"))}
         />
         <Kpi
           name="First token p50"
