@@ -1,6 +1,13 @@
 import type { Overview } from "../../api/generated/Overview";
 import type { Totals } from "../../api/generated/Totals";
-import { formatCount, formatMilliseconds, formatMoney, formatShare, plural } from "../../format";
+import {
+  formatCount,
+  formatCounts,
+  formatMilliseconds,
+  formatMoney,
+  formatShare,
+  plural,
+} from "../../format";
 import { latencyCourse, sinceFirst, successCourse, sumOfSeries } from "./courses";
 import { Kpi } from "./Kpi";
 
@@ -18,6 +25,7 @@ export function Kpis({ overview }: { overview: Overview }) {
   const { totals, previous } = overview;
   const requests = sumOfSeries(overview.requests_by_provider, overview.timestamps.length);
   const course = <Value,>(values: Value[]) => sinceFirst(requests, values);
+  const [tokensIn, tokensOut] = formatCounts([totals.input_tokens, totals.output_tokens]);
   const tokens = (sums: Totals) => sums.input_tokens + sums.output_tokens;
   return (
     <section aria-labelledby="figures-title">
@@ -63,7 +71,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           value={tokens(totals)}
           previous={tokens(previous)}
           format={formatCount}
-          detail={`${formatCount(totals.input_tokens)} in · ${formatCount(totals.output_tokens)} out`}
+          detail={`${tokensIn} in · ${tokensOut} out`}
         />
         <Kpi
           name="Latency p50"
