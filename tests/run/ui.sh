@@ -24,4 +24,4 @@ if ! cmp -s package-lock.json node_modules/installed.json; then
 fi
 
 [ $# -gt 0 ] || set -- *.test.js
-exec node --test --test-concurrency=1 --test-reporter=tap "$@"
+exec node --test --test-concurrency=2 --test-reporter=tap "$@"

@@ -104,6 +104,24 @@ onPage(world, 'the key figures are those of what was sent', {}, async ({ page })
   await figure('failovers').getByText(String(FAILED_OVER), { exact: true }).waitFor();
 });
 
+onPage(world, 'changes against the window before are shown, and whether they are good news', { path: '/nowhere' }, async ({ page }) => {
+  // Nobody can wait an hour for a window before, so it is put into the gateway's answer.
+  await page.route('**/api/overview*', async (route) => {
+    const answer = await (await route.fetch()).json();
+    answer.previous = { ...answer.totals, requests: total * 2, errors: 0, cost: cost / 2, latency_p95_ms: answer.totals.latency_p95_ms * 4 };
+    await route.fulfill({ json: answer });
+  });
+  await page.getByRole('link', { name: 'Go to the overview' }).click();
+  const change = (name) => page.getByTestId(`kpi-${name}`).getByTitle(/^Compared with the window/);
+  const colour = (name) => change(name).evaluate((element) => getComputedStyle(element).color);
+  assert.match(await change('requests').innerText(), /^−50 %/);
+  assert.match(await change('cost').innerText(), /^\+100 %/);
+  assert.match(await change('latency-p95').innerText(), /^−75 %/);
+  assert.match(await change('success').innerText(), new RegExp(`^−${((REFUSED / total) * 100).toFixed(1)} pt`));
+  assert.match(await change('latency-p50').innerText(), /^±0 %/);
+  assert.notEqual(await colour('latency-p95'), await colour('success'));
+});
+
 onPage(world, 'latency and time to the first token are shown with their unit', {}, async ({ page }) => {
   for (const name of ['latency-p50', 'latency-p95', 'first-token']) {
     assert.match(await page.getByTestId(`kpi-${name}`).innerText(), /\d(\.\d+)? (ms|s)\b/, name);
