@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,11 +12,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 const READY_WITHIN_MS = 20_000;
 const GONE_WITHIN_MS = 10_000;
 const running = new Set();
+const folders = new Set();
 
-// A test file that breaks off leaves nothing behind.
-process.on('exit', () => {
+/** A test file that breaks off, wherever it does, leaves nothing behind. */
+function leaveNothing() {
   for (const child of running) child.kill('SIGKILL');
-});
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+process.on('exit', leaveNothing);
+// What goes wrong before the first test ends the process without the event above.
+process.on('uncaughtExceptionMonitor', leaveNothing);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 /** A port that nothing listens on. */
 export async function freePort() {
@@ -30,7 +37,12 @@ export async function freePort() {
 /** A folder for one test file's logs and app-dirs. */
 export async function workFolder() {
   const path = await mkdtemp(join(tmpdir(), 'tollbridge-ui-'));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  folders.add(path);
+  const remove = async () => {
+    await rm(path, { recursive: true, force: true });
+    folders.delete(path);
+  };
+  return { path, remove };
 }
 
 export async function startMock(folder) {

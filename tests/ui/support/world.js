@@ -21,10 +21,10 @@ export async function createWorld({ providers = true, config, password } = {}) {
   const mockProcess = await startMock(folder.path);
   ends.push(mockProcess.stop);
   const first = await startGateway(folder.path, { config });
-  await refuseWithoutDashboard(first.url);
-  const world = { mock: new Mock(mockProcess.url), gateway: new Gateway(first.url, password) };
   let current = first;
   ends.push(() => current.stop());
+  await refuseWithoutDashboard(first.url);
+  const world = { mock: new Mock(mockProcess.url), gateway: new Gateway(first.url, password) };
   world.stopGateway = () => current.stop();
   /** On the same port and with the same data. */
   world.startGatewayAgain = async () => {
