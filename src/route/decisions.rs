@@ -15,7 +15,7 @@ pub struct Decisions {
 }
 
 /// Why a request went where it went.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decision {
     /// As in the answer's header.
     pub id: Arc<str>,
@@ -37,6 +37,14 @@ impl Decisions {
             ring.pop_front();
         }
         ring.push_back(Arc::new(decision));
+    }
+
+    /// Adds a target that was passed over on the way, while the decision is remembered.
+    pub fn leave_out(&self, id: &str, left_out: LeftOut) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decision) = ring.iter_mut().rev().find(|decision| *decision.id == *id) {
+            Arc::make_mut(decision).left_out.push(left_out);
+        }
     }
 
     /// The decision of that id, while it is remembered.
