@@ -14,6 +14,9 @@ pub struct Decisions {
     ring: Mutex<VecDeque<Arc<Decision>>>,
 }
 
+/// A target as a decision names it: provider, model, why.
+pub type Considered = (Arc<str>, Arc<str>, &'static str);
+
 /// Why a request went where it went.
 #[derive(Debug)]
 pub struct Decision {
@@ -24,7 +27,7 @@ pub struct Decision {
     /// The model that the client asked for.
     pub model_requested: Arc<str>,
     /// Targets in the order in which they were to be tried: provider, model, why.
-    pub targets: SmallVec<[(Arc<str>, Arc<str>, &'static str); 2]>,
+    pub targets: SmallVec<[Considered; 2]>,
     /// Who was left out.
     pub left_out: Vec<LeftOut>,
 }

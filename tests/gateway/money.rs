@@ -61,3 +61,35 @@ async fn a_budget_refuses_what_has_no_price_unless_told_otherwise() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_price_that_the_provider_tells_is_the_price() {
+    let gateway = Gateway::start().await;
+    gateway.provider("openrouter", json!({})).await;
+    let body = json!({
+        "budget": {"max_limit": 1, "reset_duration": "1d"},
+        "provider_configs": [{"provider": "openrouter"}],
+    });
+    gateway.send("PUT", "/api/governance/virtual-keys/vk-resold", &[], body.to_string()).await;
+    let answer = json!({
+        "id": "gen-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "anthropic/claude-haiku-4.5",
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": "hi"},
+            "finish_reason": "stop",
+        }],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10, "cost": 0.001_234_5},
+    });
+    gateway.mock.script(Rule::for_provider("openrouter").body(answer));
+    let ask = r#"{"model":"openrouter/anthropic/claude-haiku-4.5","messages":[{"role":"user","content":"hi"}]}"#;
+    let key = [("authorization", "Bearer vk-resold")];
+    let answer = gateway.send("POST", "/v1/chat/completions", &key, ask).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    assert_eq!(answer.json()["extra_fields"]["cost"].as_f64(), Some(0.001_234_5));
+    let read = gateway.send("GET", "/api/governance/virtual-keys/vk-resold", &[], "").await.json();
+    assert_eq!(read["virtual_key"]["budget"]["current_usage"].as_f64(), Some(0.001_234_5));
+    gateway.stop().await;
+}
