@@ -3,7 +3,7 @@
 use super::call::Call;
 use crate::llm::{Failure, FailureKind, Source};
 use crate::provider::Key;
-use crate::route::{NoKey, ProviderState, Target};
+use crate::route::{NoKey, ProviderState, Rest, Target};
 use http::HeaderName;
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ pub(super) fn pinned(
     if tried.contains(&key.id) {
         return Err(Pinned::NoKey(NoKey::AllTried));
     }
-    match health.resting_until(&key.id, now_ms) {
-        Some(until) => Err(Pinned::NoKey(NoKey::Resting(until))),
+    match health.resting(key, now_ms) {
+        Some(Rest { until_ms, after }) => Err(Pinned::NoKey(NoKey::Resting { until_ms, after })),
         None => Ok(Some(key.clone())),
     }
 }

@@ -18,7 +18,7 @@ pub struct Decisions {
 pub type Considered = (Arc<str>, Arc<str>, &'static str);
 
 /// Why a request went where it went.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decision {
     /// As in the answer's header.
     pub id: Arc<str>,
@@ -26,7 +26,7 @@ pub struct Decision {
     pub request_id: Arc<str>,
     /// The model that the client asked for.
     pub model_requested: Arc<str>,
-    /// Targets in the order in which they were to be tried: provider, model, why.
+    /// Targets in the order in which they were to be tried.
     pub targets: SmallVec<[Considered; 2]>,
     /// Who was left out.
     pub left_out: Vec<LeftOut>,
@@ -40,6 +40,14 @@ impl Decisions {
             ring.pop_front();
         }
         ring.push_back(Arc::new(decision));
+    }
+
+    /// Adds a target that was passed over on the way, while the decision is remembered.
+    pub fn leave_out(&self, id: &str, left_out: LeftOut) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decision) = ring.iter_mut().rev().find(|decision| *decision.id == *id) {
+            Arc::make_mut(decision).left_out.push(left_out);
+        }
     }
 
     /// The decision of that id, while it is remembered.

@@ -181,7 +181,11 @@ fn failure(status: u16, headers: &HeaderMap, error: Option<ErrorIn>) -> Failure 
     };
     if let Some(kind) = kind {
         failure.kind = kind;
-        failure.retry = Failure::new(Source::Upstream, kind, "").retry;
+        failure.retry = match kind {
+            // The provider's own time-out: it is there to be asked again.
+            FailureKind::Timeout => Retry::SameKey,
+            kind => Failure::new(Source::Upstream, kind, "").retry,
+        };
     }
     if bad_key {
         failure.status = 401;

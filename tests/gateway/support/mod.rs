@@ -126,6 +126,22 @@ impl Gateway {
         answer.frame().await.unwrap().unwrap();
     }
 
+    /// The log's rows of the first `count` requests, oldest first, as soon as they are there.
+    pub(crate) async fn rows(&self, count: usize) -> Vec<Value> {
+        let mut tries = 0;
+        loop {
+            let logs = self.send("GET", "/api/logs?limit=100", &[], "").await.json();
+            let mut rows = logs["logs"].as_array().cloned().unwrap_or_default();
+            if rows.len() >= count {
+                rows.reverse();
+                return rows;
+            }
+            tries += 1;
+            assert!(tries < 200, "the log has {} of {count} rows", rows.len());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Ends the gateway in order.
     pub(crate) async fn stop(mut self) {
         if let Some(running) = self.running.take() {
