@@ -131,6 +131,38 @@ async fn a_whole_answer_without_usage_costs_what_its_text_probably_is() {
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn a_reservation_counts_every_answer_that_is_asked_for() {
+    let gateway = Gateway::start().await;
+    let config = json!({"client_config": {"budget_wait_ms": 100}});
+    assert_eq!(gateway.send("PUT", "/api/config", &[], config.to_string()).await.status, 200);
+    let body = json!({
+        "budget": {"max_limit": 0.01, "reset_duration": "1d"},
+        "provider_configs": [{"provider": "openai"}],
+    });
+    gateway.send("PUT", "/api/governance/virtual-keys/vk-n", &[], body.to_string()).await;
+    let slow = Rule::for_provider("openai").when_body_contains("slow");
+    gateway.mock.script(slow.delay_headers_ms(1500));
+    let send = |text: &'static str, n: u32| {
+        let gateway = &gateway;
+        let message = json!({"role": "user", "content": text});
+        // A thousand tokens are 0.0006 dollars.
+        let ask =
+            json!({"model": "gpt-4o-mini", "max_tokens": 1000, "n": n, "messages": [message]});
+        async move {
+            let key = [("authorization", "Bearer vk-n")];
+            gateway.send("POST", "/v1/chat/completions", &key, ask.to_string()).await.status
+        }
+    };
+    let others = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        (send("fifty", 50).await, send("one", 1).await)
+    };
+    // While one is in flight, so that the next is not let through as the only one.
+    assert_eq!(tokio::join!(send("slow", 1), others), (200, (402, 200)));
+    gateway.stop().await;
+}
+
 const MODELS: [&str; 3] =
     ["openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022", "gemini/gemini-2.5-flash"];
 

@@ -21,6 +21,9 @@ pub(super) struct ChatRequestWire {
     pub(super) reasoning_effort: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reasoning: Option<ReasoningWire>,
+    /// Bifrost's flat spelling of `reasoning.max_tokens`.
+    #[serde(default, skip_serializing)]
+    pub(super) reasoning_max_tokens: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
