@@ -2,7 +2,7 @@
 
 use crate::config::Live;
 use crate::govern::Ledger;
-use crate::route::{Decisions, Health};
+use crate::route::{Decisions, Health, Offers};
 use crate::store::Db;
 use crate::telemetry::{Metrics, RequestLog};
 use crate::upstream::Limits;
@@ -20,6 +20,8 @@ pub struct App {
     pub ledger: Arc<Ledger>,
     /// What recent attempts say about providers and keys.
     pub health: Arc<Health>,
+    /// What providers list.
+    pub offers: Offers,
     /// Places at providers.
     pub limits: Limits,
     /// What Prometheus scrapes.

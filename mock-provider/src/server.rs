@@ -140,6 +140,12 @@ impl MockProvider {
         self.state.received()
     }
 
+    /// The requests for lists of models, which are in neither [`received`](Self::received) nor
+    /// [`counts`](Self::counts).
+    pub fn listed(&self) -> Vec<Received> {
+        self.state.listed()
+    }
+
     /// How much each credential was used.
     pub fn counts(&self) -> Vec<Count> {
         self.state.counts()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 use serde::Serialize;
 
-use crate::call::Call;
+use crate::call::{Call, Op};
 use crate::rule::{Facts, Reply, Rule};
 
 /// A request that came in.
@@ -60,6 +60,7 @@ struct Inner {
     rules: Vec<Rule>,
     received: VecDeque<(u64, Received)>,
     next: u64,
+    listed: Vec<Received>,
     counts: BTreeMap<(String, String), Count>,
 }
 
@@ -103,7 +104,9 @@ impl State {
     }
 
     pub(crate) fn clear_received(&self) {
-        self.lock().received.clear();
+        let mut inner = self.lock();
+        inner.received.clear();
+        inner.listed.clear();
     }
 
     pub(crate) fn counts(&self) -> Vec<Count> {
@@ -118,6 +121,10 @@ impl State {
     pub(crate) fn enter(self: &Arc<Self>, call: &Call, version: Version) -> (Reply, Ticket) {
         let key = call.key.clone().unwrap_or_default();
         let mut inner = self.lock();
+        if call.op == Op::Models {
+            let received = self.record(call, key, version);
+            return self.enter_list(&mut inner, call, received);
+        }
         let number = inner.next;
         inner.next += 1;
         let owner = (call.label.clone(), key.clone());
@@ -146,6 +153,45 @@ impl State {
         drop(inner);
         let state = Arc::clone(self);
         (reply, Ticket { state, number, owner, tokens: None, open: true })
+    }
+
+    /// Clients fetch lists of models whenever they like: these are remembered apart, and only a rule
+    /// whose `path_contains` speaks of models answers them.
+    fn enter_list(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        call: &Call,
+        received: Received,
+    ) -> (Reply, Ticket) {
+        let facts = Facts {
+            provider: &call.label,
+            key: &received.key,
+            model: "",
+            path: &call.path,
+            body: &call.raw,
+            stream: false,
+        };
+        let meant = |rule: &Rule| {
+            rule.when.path_contains.as_deref().is_some_and(|piece| piece.contains("models"))
+        };
+        let rules = inner.rules.iter_mut();
+        let mut fitting =
+            rules.filter(|rule| meant(rule) && rule.times != Some(0) && rule.when.fits(&facts));
+        let reply = fitting.next().map(|rule| {
+            rule.times = rule.times.map(|left| left - 1);
+            rule.reply.clone()
+        });
+        if inner.listed.len() < self.keep {
+            inner.listed.push(received);
+        }
+        let owner = (String::new(), String::new());
+        let ticket =
+            Ticket { state: Arc::clone(self), number: 0, owner, tokens: None, open: false };
+        (reply.unwrap_or_default(), ticket)
+    }
+
+    pub(crate) fn listed(&self) -> Vec<Received> {
+        self.lock().listed.clone()
     }
 
     fn reply(&self, rules: &mut [Rule], facts: &Facts<'_>) -> Reply {

@@ -22,7 +22,7 @@ pub(super) async fn list(
         keys: parameters.get("keys").map(|keys| keys.split(',').map(str::trim).collect()),
         unfiltered: parameters.flag("unfiltered"),
     };
-    let models = wanted.models(&app.live.snapshot());
+    let models = wanted.models(&app, &app.live.snapshot());
     let total = models.len();
     let models: Vec<Value> = models.into_iter().take(limit).collect();
     Ok(Json(json!({"models": models, "total": total})))
@@ -39,19 +39,21 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn models(&self, snapshot: &Snapshot) -> Vec<Value> {
+    fn models(&self, app: &App, snapshot: &Snapshot) -> Vec<Value> {
         let name = self.provider.map(crate::provider::catalog::canonical_name);
         let providers = snapshot.providers.iter();
         providers
             .filter(|provider| name.is_none_or(|name| name == &*provider.name))
-            .flat_map(|provider| self.models_of(snapshot, provider))
+            .flat_map(|provider| self.models_of(app, snapshot, provider))
             .collect()
     }
 
-    fn models_of(&self, snapshot: &Snapshot, provider: &Provider) -> Vec<Value> {
+    fn models_of(&self, app: &App, snapshot: &Snapshot, provider: &Provider) -> Vec<Value> {
         let row = provider.spec.name;
         let known = snapshot.catalog.models_of(row).filter(|facts| !facts.retired);
         let mut names: BTreeSet<&str> = known.map(|facts| &*facts.name).collect();
+        let listed = app.offers.models(&provider.name);
+        names.extend(listed.iter().map(|name| &**name));
         // What the operator lists exists, whether the catalogue knows it or not.
         for key in &provider.keys {
             if let AccessList::Only(models) = &key.models {

@@ -53,6 +53,7 @@ impl Gateway {
             live,
             ledger: Ledger::load(Vec::new()),
             health: Arc::new(Health::default()),
+            offers: Default::default(),
             limits: Limits::default(),
             metrics: Metrics::new().unwrap(),
             request_log: RequestLog::start(None, 1 << 20).await,

@@ -1,16 +1,15 @@
 //! A request's head and body → a call.
 
 use super::Route;
+use super::request_body::read_body;
 use crate::app::App;
 use crate::config::Snapshot;
 use crate::dialect::openai_chat::raw::RawRequest;
 use crate::govern::identify;
-use crate::llm::{Failure, FailureKind, Source};
+use crate::llm::Failure;
 use crate::pipeline::Call;
-use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, header};
-use http_body_util::BodyExt;
+use http::{HeaderMap, HeaderName};
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
@@ -85,54 +84,4 @@ fn require_headers(snapshot: &Snapshot, headers: &HeaderMap) -> Result<(), Failu
     }
     let message = format!("missing required headers: {}", missing.join(", "));
     Err(Failure::invalid(message).with_code("missing_required_headers"))
-}
-
-async fn read_body(
-    headers: &HeaderMap,
-    mut body: Incoming,
-    limit: usize,
-) -> Result<Bytes, Failure> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-        && encoding != "identity"
-    {
-        let message = "request bodies must not be compressed: remove the content-encoding header";
-        return Err(Failure::invalid(message).with_status(415).with_code("unsupported_encoding"));
-    }
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| gone())?;
-        let Ok(data) = frame.into_data() else { continue };
-        let Some(bytes) = &first else {
-            first = Some(data);
-            continue;
-        };
-        if rest.is_empty() {
-            rest.reserve(announced.unwrap_or(bytes.len() + data.len()).min(limit));
-            rest.extend_from_slice(bytes);
-        }
-        rest.extend_from_slice(&data);
-        if rest.len() > limit {
-            return Err(too_large(limit));
-        }
-    }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
-}
-
-fn too_large(limit: usize) -> Failure {
-    let message = format!(
-        "the request body is larger than {} MiB (client.max_request_body_size_mb)",
-        limit / (1024 * 1024)
-    );
-    Failure::new(Source::Client, FailureKind::RequestTooLarge, message)
-}
-
-fn gone() -> Failure {
-    let message = "the client went away before its request was complete";
-    Failure::new(Source::Client, FailureKind::Cancelled, message)
 }

@@ -4,6 +4,7 @@ mod body;
 mod extract;
 mod models;
 mod reply;
+mod request_body;
 mod service;
 
 pub use body::ReplyBytes;

@@ -1,19 +1,23 @@
-//! `GET /v1/models`: the models of the configured providers, as far as the catalogue, the keys and
-//! the caller's virtual key name them. Nobody is asked, so that the list is there at once.
+//! `GET /v1/models`: the models of the configured providers, as the catalogue, the keys and the
+//! providers' own lists name them, and as far as the caller may use them. The lists are fetched
+//! beside the requests; only for a provider that has not been asked yet they are waited for, 2 s at
+//! most.
 
 use super::body::ReplyBytes;
 use super::extract::request_id;
 use super::reply::failure_response;
 use crate::app::App;
-use crate::config::{Snapshot, VirtualKey};
+use crate::config::{Binding, Snapshot, VirtualKey};
 use crate::govern::identify;
 use crate::llm::{Failure, FailureKind, ModelRef, Source};
+use crate::pipeline::{first_model_lists, refuse_loop};
+use crate::provider::catalog::canonical_name;
 use crate::provider::{AccessList, Provider};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a client may ask of the list.
@@ -48,7 +52,7 @@ pub async fn list_models(
     Query(query): Query<ListQuery>,
     headers: HeaderMap,
 ) -> Response {
-    match models(&app.live.snapshot(), &headers, query.provider.as_deref()) {
+    match models(&app, &headers, query.provider.as_deref()).await {
         Ok(models) => {
             let data = models.into_values().collect();
             axum::Json(List { object: "list", data, has_more: false }).into_response()
@@ -64,7 +68,7 @@ pub async fn retrieve_model(
     headers: HeaderMap,
 ) -> Response {
     let snapshot = app.live.snapshot();
-    let models = match models(&snapshot, &headers, None) {
+    let models = match models(&app, &headers, None).await {
         Ok(models) => models,
         Err(failure) => return failed(&failure, &headers),
     };
@@ -87,20 +91,24 @@ pub async fn retrieve_model(
     }
 }
 
-fn models(
-    snapshot: &Snapshot,
+async fn models(
+    app: &App,
     headers: &HeaderMap,
     only: Option<&str>,
 ) -> Result<BTreeMap<String, Model>, Failure> {
-    let caller = identify(snapshot, headers)?;
+    refuse_loop(headers)?;
+    let snapshot = app.live.snapshot();
+    let caller = identify(&snapshot, headers)?;
+    first_model_lists(app, &snapshot).await;
+    let only = only.map(canonical_name);
     let mut models = BTreeMap::new();
     for provider in &snapshot.providers {
         if only.is_some_and(|only| *only != *provider.name) {
             continue;
         }
-        for name in names(snapshot, provider) {
+        for name in names(app, &snapshot, provider) {
             if allowed(caller.virtual_key.as_ref(), provider, &name) {
-                let model = model(snapshot, provider, &name);
+                let model = model(&snapshot, provider, &name);
                 models.insert(model.id.clone(), model);
             }
         }
@@ -108,8 +116,9 @@ fn models(
     Ok(models)
 }
 
-fn names(snapshot: &Snapshot, provider: &Provider) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+fn names(app: &App, snapshot: &Snapshot, provider: &Provider) -> BTreeSet<String> {
+    let listed = app.offers.models(&provider.name);
+    let mut names: BTreeSet<String> = listed.iter().map(|name| name.to_string()).collect();
     if *provider.name == *provider.spec.name {
         let catalogued = snapshot.catalog.models_of(provider.spec.name);
         names.extend(catalogued.filter(|model| !model.retired).map(|model| model.name.to_string()));
@@ -119,15 +128,25 @@ fn names(snapshot: &Snapshot, provider: &Provider) -> Vec<String> {
             names.extend(list.iter().cloned());
         }
     }
-    names.retain(|name| provider.keyless || provider.keys.iter().any(|key| key.serves(name)));
     names
 }
 
+/// Whether some key of the provider serves the model to this caller.
 fn allowed(virtual_key: Option<&Arc<VirtualKey>>, provider: &Provider, model: &str) -> bool {
-    let Some(bindings) = virtual_key.and_then(|key| key.bindings.as_ref()) else { return true };
-    bindings
-        .iter()
-        .any(|binding| binding.provider == provider.name && binding.allowed_models.allows(model))
+    let served = |binding: Option<&Binding>| {
+        (provider.keyless && provider.keys.is_empty())
+            || provider.keys.iter().any(|key| {
+                key.serves(model) && binding.is_none_or(|binding| binding.allows_key(key))
+            })
+    };
+    let Some(bindings) = virtual_key.and_then(|key| key.bindings.as_ref()) else {
+        return served(None);
+    };
+    bindings.iter().any(|binding| {
+        binding.provider == provider.name
+            && binding.allowed_models.allows(model)
+            && served(Some(binding))
+    })
 }
 
 fn model(snapshot: &Snapshot, provider: &Provider, name: &str) -> Model {

@@ -62,6 +62,9 @@ pub fn failure_response(failure: &Failure, request_id: &str) -> Response<ReplyBy
     let status = StatusCode::from_u16(failure.status);
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
+    if let Some(provider) = &failure.headers {
+        headers.clone_from(provider);
+    }
     headers.insert(http::header::CONTENT_TYPE, JSON);
     insert(headers, X_REQUEST_ID, request_id);
     if let Some(wait) = failure.retry_after {

@@ -151,8 +151,11 @@ fn apply_network(network: &mut NetworkConfig, input: NetworkInput, problems: &mu
     set(&mut network.base_url, input.base_url);
     set(&mut network.default_request_timeout_in_seconds, input.default_request_timeout_in_seconds);
     set(&mut network.connect_timeout_in_seconds, input.connect_timeout_in_seconds);
+    set(&mut network.header_timeout_in_seconds, input.header_timeout_in_seconds);
     set(&mut network.first_token_timeout_in_seconds, input.first_token_timeout_in_seconds);
     set(&mut network.stream_idle_timeout_in_seconds, input.stream_idle_timeout_in_seconds);
+    set(&mut network.total_timeout_in_seconds, input.total_timeout_in_seconds);
+    set(&mut network.stream_total_timeout_in_seconds, input.stream_total_timeout_in_seconds);
     set(&mut network.max_retries, input.max_retries);
     set(&mut network.retry_backoff_initial, input.retry_backoff_initial);
     set(&mut network.retry_backoff_max, input.retry_backoff_max);

@@ -6,6 +6,7 @@ use super::entity::{
     VirtualKeyConfig,
 };
 use super::env::Environment;
+use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
 use super::snapshot::{Admin, Binding, MeterSpec, Snapshot, Unit, VirtualKey};
@@ -28,6 +29,8 @@ pub fn build(
     let mut findings = Findings::default();
     let admin =
         configuration.auth.as_deref().and_then(|auth| admin(auth, environment, &mut findings));
+    let filter = &configuration.client.header_filter_config;
+    let header_filter = HeaderFilter::new(filter, &mut findings.problems);
     let providers = providers(configuration, environment, &mut findings);
     let virtual_keys = virtual_keys(configuration, &mut findings);
     let provider_by_name =
@@ -37,6 +40,7 @@ pub fn build(
     findings.problems.check(Snapshot {
         version,
         client: configuration.client.clone(),
+        header_filter,
         admin,
         providers,
         provider_by_name,

@@ -8,7 +8,7 @@ use super::env::Environment;
 use super::operations;
 use crate::llm::Operation;
 use crate::provider::catalog::find;
-use crate::provider::{Key, Network, Provider, ProviderSpec, Proxy, Secret};
+use crate::provider::{BEARER, Key, Network, Provider, ProviderSpec, Proxy, Secret};
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
@@ -94,6 +94,24 @@ fn unknown_provider(name: &str) -> String {
     )
 }
 
+/// A token that Anthropic's own tools read from this variable is no API key and is sent as a bearer.
+fn as_bearer(reference: &SecretRef, value: Secret) -> Secret {
+    match reference {
+        SecretRef::Env(name) if name.starts_with("ANTHROPIC_AUTH_TOKEN") && !value.is_empty() => {
+            Secret::new(format!("{BEARER}{}", value.expose()))
+        }
+        _ => value,
+    }
+}
+
+/// A URL of Google's API with the version at its end.
+fn with_version(url: String) -> String {
+    match url.rsplit('/').next() {
+        Some("v1" | "v1alpha" | "v1beta") => url,
+        _ => format!("{url}/v1beta"),
+    }
+}
+
 struct Builder<'a> {
     path: &'a str,
     environment: &'a Environment,
@@ -109,6 +127,7 @@ impl Builder<'_> {
             enabled = false;
             Secret::default()
         });
+        let value = as_bearer(&config.value, value);
         if enabled && value.is_empty() && !keyless {
             self.findings.problems.add(&path, format!("the key `{}` has no value", config.name));
         }
@@ -145,6 +164,11 @@ impl Builder<'_> {
             }
             return Some(spec.base_url.to_owned());
         }
+        // Google's own tools have this variable without the version.
+        let url = match &configured {
+            SecretRef::Env(name) if name == "GOOGLE_GEMINI_BASE_URL" => with_version(url),
+            _ => url,
+        };
         // OLLAMA_HOST is commonly a bare host and port.
         let url = if url.contains("://") { url } else { format!("http://{url}") };
         let valid = url.parse::<http::Uri>().is_ok_and(|uri| {
@@ -165,12 +189,17 @@ impl Builder<'_> {
         };
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds.max(1)));
         let request = seconds(config.default_request_timeout_in_seconds);
+        let header = config.header_timeout_in_seconds.map(seconds);
+        let first_token = config.first_token_timeout_in_seconds.map_or(request * 2, seconds);
+        let total = config.total_timeout_in_seconds.map_or(request, seconds);
         Some(Network {
             connect_timeout: seconds(config.connect_timeout_in_seconds),
-            header_timeout: request,
-            first_token_timeout: config.first_token_timeout_in_seconds.map_or(request, seconds),
+            header_timeout: header.unwrap_or(total),
+            stream_header_timeout: header.unwrap_or(first_token),
+            first_token_timeout: first_token,
             idle_timeout: seconds(config.stream_idle_timeout_in_seconds),
-            total_timeout: request,
+            total_timeout: total,
+            stream_total_timeout: config.stream_total_timeout_in_seconds.map(seconds),
             max_retries: config.max_retries,
             backoff_initial: Duration::from_millis(u64::from(config.retry_backoff_initial)),
             backoff_max: Duration::from_millis(u64::from(config.retry_backoff_max)),

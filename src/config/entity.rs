@@ -140,15 +140,23 @@ pub struct NetworkConfig {
     pub base_url: String,
     /// Headers sent with every request.
     pub extra_headers: BTreeMap<String, SecretRef>,
-    /// For the whole of an unstreamed attempt, and for the headers of any. Seconds, default 30.
+    /// What the other time-outs derive from where they are not set. Seconds, default 30.
     pub default_request_timeout_in_seconds: u32,
     /// To make the connection. Seconds, default 10. Ours.
     pub connect_timeout_in_seconds: u32,
-    /// From the sent request to the first content of a stream. Seconds; default is the request
-    /// time-out. Ours.
+    /// From the beginning of an attempt to the headers of the answer. Seconds; default is the request
+    /// time-out, for streams the first-token time-out: some providers send headers with the first
+    /// token only. Ours.
+    pub header_timeout_in_seconds: Option<u32>,
+    /// From the beginning of an attempt to the first content of a stream. Seconds; default is twice
+    /// the request time-out, so that 60 unless set: models that think are silent for long. Ours.
     pub first_token_timeout_in_seconds: Option<u32>,
     /// Between two pieces of content of a stream. Seconds, default 60.
     pub stream_idle_timeout_in_seconds: u32,
+    /// For the whole of an unstreamed attempt. Seconds; default is the request time-out. Ours.
+    pub total_timeout_in_seconds: Option<u32>,
+    /// For the whole of a streamed attempt. Seconds; default is none. Ours.
+    pub stream_total_timeout_in_seconds: Option<u32>,
     /// Tries after the first. Default 0.
     pub max_retries: u32,
     /// First pause in milliseconds, default 500.
@@ -161,7 +169,7 @@ pub struct NetworkConfig {
     pub ca_cert_pem: String,
     /// Connections per host, default 5000.
     pub max_conns_per_host: u32,
-    /// Speak HTTP/2 only.
+    /// Speak HTTP/2 only; otherwise HTTP/1.1 is spoken.
     pub enforce_http2: bool,
 }
 
@@ -172,8 +180,11 @@ impl Default for NetworkConfig {
             extra_headers: BTreeMap::new(),
             default_request_timeout_in_seconds: 30,
             connect_timeout_in_seconds: 10,
+            header_timeout_in_seconds: None,
             first_token_timeout_in_seconds: None,
             stream_idle_timeout_in_seconds: 60,
+            total_timeout_in_seconds: None,
+            stream_total_timeout_in_seconds: None,
             max_retries: 0,
             retry_backoff_initial: 500,
             retry_backoff_max: 5000,
@@ -329,10 +340,24 @@ pub struct ClientConfig {
     pub allowed_headers: Vec<String>,
     /// Headers that every inference request must carry.
     pub required_headers: Vec<String>,
+    /// Which headers of a client reach a provider besides those of the API itself.
+    pub header_filter_config: HeaderFilterConfig,
     /// Milliseconds that a request waits for holds on a budget to be released. Default 2000. Ours.
     pub budget_wait_ms: u32,
     /// Seconds that streams in flight may go on after SIGTERM. Default 30. Ours.
     pub shutdown_grace_seconds: u32,
+}
+
+/// Which headers of a client reach a provider. Names are compared without case; one that ends in `*`
+/// stands for all that begin so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeaderFilterConfig {
+    /// Passed under their own names; where it is not empty, `x-bf-eh-<name>` passes only if `<name>`
+    /// is listed.
+    pub allowlist: Vec<String>,
+    /// Never passed, however they are sent.
+    pub denylist: Vec<String>,
 }
 
 impl Default for ClientConfig {
@@ -347,6 +372,7 @@ impl Default for ClientConfig {
             allowed_origins: vec!["*".to_owned()],
             allowed_headers: Vec::new(),
             required_headers: Vec::new(),
+            header_filter_config: HeaderFilterConfig::default(),
             budget_wait_ms: 2000,
             shutdown_grace_seconds: 30,
         }

@@ -65,8 +65,14 @@ impl Environment {
             return None;
         }
         let mut provider = ProviderConfig::new(spec.name);
+        // Of several names for the same, the first that is set.
+        let headers = spec.header_variables.iter().rev();
+        let headers = headers.filter(|(name, _)| self.variable(name).is_some());
         provider.network = NetworkConfig {
             base_url: base_url.map(|name| format!("env.{name}")).unwrap_or_default(),
+            extra_headers: headers
+                .map(|(name, header)| ((*header).to_owned(), SecretRef::Env((*name).to_owned())))
+                .collect(),
             ..NetworkConfig::default()
         };
         if let Some(first) = first {
@@ -110,6 +116,9 @@ mod tests {
             ("OPENAI_API_KEY", "sk-1"),
             ("OPENAI_API_KEY_2", "sk-2"),
             ("OPENAI_API_KEY_4", "sk-4"),
+            ("OPENAI_ORG_ID", "org-1"),
+            ("OPENAI_PROJECT", "proj-1"),
+            ("OPENAI_PROJECT_ID", "proj-2"),
             ("ANTHROPIC_KEY", "sk-a"),
             ("GROQ_API_KEY", " "),
             ("OLLAMA_HOST", "127.0.0.1:11434"),
@@ -120,6 +129,9 @@ mod tests {
         let keys: Vec<_> = providers[0].keys.iter().map(|key| key.value.clone()).collect();
         let expected = ["OPENAI_API_KEY", "OPENAI_API_KEY_2", "OPENAI_API_KEY_4"];
         assert_eq!(keys, expected.map(|name| SecretRef::Env(name.to_owned())));
+        let headers = &providers[0].network.extra_headers;
+        assert_eq!(headers["openai-organization"], SecretRef::Env("OPENAI_ORG_ID".into()));
+        assert_eq!(headers["openai-project"], SecretRef::Env("OPENAI_PROJECT".into()));
         assert_eq!(providers[2].network.base_url, "env.OLLAMA_HOST");
     }
 

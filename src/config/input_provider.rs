@@ -99,17 +99,21 @@ impl NetworkInput {
             }
             value
         };
-        let first_token = match object.value("first_token_timeout_in_seconds") {
+        // Null goes back to the default.
+        let or_default = |name| match object.value(name) {
             Some(Value::Null) => Some(None),
-            _ => seconds("first_token_timeout_in_seconds").map(Some),
+            _ => seconds(name).map(Some),
         };
         let input = NetworkInput {
             base_url: object.secret("base_url").flatten().map(|url| url.to_text()),
             extra_headers: object.object("extra_headers").map(|headers| extra_headers(&headers)),
             default_request_timeout_in_seconds: seconds("default_request_timeout_in_seconds"),
             connect_timeout_in_seconds: seconds("connect_timeout_in_seconds"),
-            first_token_timeout_in_seconds: first_token,
+            header_timeout_in_seconds: or_default("header_timeout_in_seconds"),
+            first_token_timeout_in_seconds: or_default("first_token_timeout_in_seconds"),
             stream_idle_timeout_in_seconds: seconds("stream_idle_timeout_in_seconds"),
+            total_timeout_in_seconds: or_default("total_timeout_in_seconds"),
+            stream_total_timeout_in_seconds: or_default("stream_total_timeout_in_seconds"),
             max_retries: object.count("max_retries"),
             retry_backoff_initial: backoff("retry_backoff_initial", "retry_backoff_initial_ms"),
             retry_backoff_max: backoff("retry_backoff_max", "retry_backoff_max_ms"),

@@ -1,7 +1,7 @@
 //! Reading the gateway's own settings: `client` and `auth_config`.
 
 use super::apply::{is_mask, set};
-use super::entity::{AuthConfig, ClientConfig, SecretRef};
+use super::entity::{AuthConfig, ClientConfig, HeaderFilterConfig, SecretRef};
 use super::problem::{Problem, Problems, join};
 use super::read::{Log, Object};
 use serde_json::Value;
@@ -39,6 +39,7 @@ pub(super) fn client(mut client: ClientConfig, object: Object<'_>) -> ClientConf
     set(&mut client.allowed_origins, object.strings("allowed_origins").flatten());
     set(&mut client.allowed_headers, object.strings("allowed_headers").flatten());
     set(&mut client.required_headers, object.strings("required_headers").flatten());
+    set(&mut client.header_filter_config, header_filter(&object));
     set(&mut client.budget_wait_ms, object.count("budget_wait_ms"));
     set(&mut client.shutdown_grace_seconds, object.count("shutdown_grace_seconds"));
     // Tuning of Bifrost's own machinery: there is nothing here that it could tune.
@@ -52,13 +53,21 @@ pub(super) fn client(mut client: ClientConfig, object: Object<'_>) -> ClientConf
         "prometheus_labels",
         "enable_litellm_fallbacks",
         "compat",
-        "header_filter_config",
         "logging_headers",
         "whitelisted_routes",
         "enforce_scim_auth",
     ]);
     object.finish_leniently();
     client
+}
+
+/// An absent list is an empty one.
+fn header_filter(object: &Object<'_>) -> Option<HeaderFilterConfig> {
+    let filter = object.object("header_filter_config")?;
+    let list = |name| filter.strings(name).flatten().unwrap_or_default();
+    let read = HeaderFilterConfig { allowlist: list("allowlist"), denylist: list("denylist") };
+    filter.finish();
+    Some(read)
 }
 
 pub(super) fn auth(existing: Option<&AuthConfig>, object: Object<'_>) -> AuthConfig {

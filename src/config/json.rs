@@ -115,8 +115,15 @@ fn network_to_json(network: &NetworkConfig) -> Value {
         "max_conns_per_host": network.max_conns_per_host,
         "enforce_http2": network.enforce_http2,
     });
-    if let Some(seconds) = network.first_token_timeout_in_seconds {
-        shown["first_token_timeout_in_seconds"] = json!(seconds);
+    for (name, seconds) in [
+        ("header_timeout_in_seconds", network.header_timeout_in_seconds),
+        ("first_token_timeout_in_seconds", network.first_token_timeout_in_seconds),
+        ("total_timeout_in_seconds", network.total_timeout_in_seconds),
+        ("stream_total_timeout_in_seconds", network.stream_total_timeout_in_seconds),
+    ] {
+        if let Some(seconds) = seconds {
+            shown[name] = json!(seconds);
+        }
     }
     shown
 }

@@ -14,6 +14,7 @@ pub mod entity;
 pub mod env;
 pub mod file;
 mod file_governance;
+mod header_filter;
 pub mod input;
 mod input_provider;
 mod input_settings;
@@ -32,6 +33,7 @@ pub use apply::{IdSource, apply_virtual_key, secret_hash};
 pub use apply_provider::{apply_key, apply_provider};
 pub use build::build;
 pub use env::Environment;
+pub use header_filter::HeaderFilter;
 pub use input::{
     BindingInput, BudgetInput, BudgetsInput, KeyInput, LimitsInput, NetworkInput, ProviderInput,
     ProxyInput, RateLimitInput, VirtualKeyInput,

@@ -193,6 +193,19 @@ impl Catalog {
         Ok(Catalog { date: file.date.into(), providers: providers.collect(), tiers })
     }
 
+    /// What the vendor itself offers of a model that somebody else resells as `vendor/model`.
+    pub fn resold(&self, model: &str) -> Option<&Arc<ModelFacts>> {
+        let (vendor, model) = model.split_once('/')?;
+        let vendor = match vendor {
+            "x-ai" => "xai",
+            "mistralai" => "mistral",
+            "moonshotai" => "moonshot",
+            "z-ai" => "zai",
+            vendor => vendor,
+        };
+        self.model(vendor, model)
+    }
+
     /// What is known about a model; dated and `-latest` names and names with a vendor before a `/`
     /// find their base. `None` is unknown, as every model of a self-hosted provider is.
     pub fn model(&self, provider: &str, model: &str) -> Option<&Arc<ModelFacts>> {

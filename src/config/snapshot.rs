@@ -1,6 +1,7 @@
 //! What was configured, indexed by what the request path asks. Immutable.
 
 use super::entity::ClientConfig;
+use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
 use super::problem::Problem;
 use super::window::Window;
@@ -15,6 +16,8 @@ pub struct Snapshot {
     pub version: u64,
     /// Settings of the gateway as a whole.
     pub client: Arc<ClientConfig>,
+    /// Which headers of a client reach a provider besides those of the API itself.
+    pub header_filter: HeaderFilter,
     /// User name and password of the management API, if asked for.
     pub admin: Option<Admin>,
     /// Providers by name, in the order of their names.

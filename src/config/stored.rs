@@ -128,6 +128,7 @@ fn client_row(client: &ClientConfig) -> ClientRow {
         allowed_origins: to_json(&client.allowed_origins),
         allowed_headers: to_json(&client.allowed_headers),
         required_headers: to_json(&client.required_headers),
+        header_filter_config: to_json(&client.header_filter_config),
         budget_wait_ms: client.budget_wait_ms.into(),
         shutdown_grace_seconds: client.shutdown_grace_seconds.into(),
     }
@@ -144,6 +145,7 @@ fn client_from_row(row: &ClientRow) -> Result<ClientConfig, Problem> {
         allowed_origins: from_json("client", &row.allowed_origins)?,
         allowed_headers: from_json("client", &row.allowed_headers)?,
         required_headers: from_json("client", &row.required_headers)?,
+        header_filter_config: from_json("client", &row.header_filter_config)?,
         budget_wait_ms: number("client", row.budget_wait_ms)?,
         shutdown_grace_seconds: number("client", row.shutdown_grace_seconds)?,
     })
@@ -183,8 +185,11 @@ fn provider_rows(provider: &ProviderConfig) -> ProviderRows {
         extra_headers: to_json(&headers),
         default_request_timeout_in_seconds: network.default_request_timeout_in_seconds.into(),
         connect_timeout_in_seconds: network.connect_timeout_in_seconds.into(),
+        header_timeout_in_seconds: network.header_timeout_in_seconds.map(i64::from),
         first_token_timeout_in_seconds: network.first_token_timeout_in_seconds.map(i64::from),
         stream_idle_timeout_in_seconds: network.stream_idle_timeout_in_seconds.into(),
+        total_timeout_in_seconds: network.total_timeout_in_seconds.map(i64::from),
+        stream_total_timeout_in_seconds: network.stream_total_timeout_in_seconds.map(i64::from),
         max_retries: network.max_retries.into(),
         retry_backoff_initial: network.retry_backoff_initial.into(),
         retry_backoff_max: network.retry_backoff_max.into(),
@@ -251,14 +256,17 @@ fn provider_from_rows(row: ProviderRow, keys: &[KeyRow]) -> Result<ProviderConfi
 fn network_from_row(path: &str, row: &ProviderRow) -> Result<NetworkConfig, Problem> {
     let headers: BTreeMap<String, String> = from_json(path, &row.extra_headers)?;
     let headers = headers.into_iter().map(|(name, value)| (name, SecretRef::parse(&value)));
-    let first_token = row.first_token_timeout_in_seconds;
+    let optional = |value: Option<i64>| value.map(|value| number(path, value)).transpose();
     Ok(NetworkConfig {
         base_url: row.base_url.clone(),
         extra_headers: headers.collect(),
         default_request_timeout_in_seconds: number(path, row.default_request_timeout_in_seconds)?,
         connect_timeout_in_seconds: number(path, row.connect_timeout_in_seconds)?,
-        first_token_timeout_in_seconds: first_token.map(|value| number(path, value)).transpose()?,
+        header_timeout_in_seconds: optional(row.header_timeout_in_seconds)?,
+        first_token_timeout_in_seconds: optional(row.first_token_timeout_in_seconds)?,
         stream_idle_timeout_in_seconds: number(path, row.stream_idle_timeout_in_seconds)?,
+        total_timeout_in_seconds: optional(row.total_timeout_in_seconds)?,
+        stream_total_timeout_in_seconds: optional(row.stream_total_timeout_in_seconds)?,
         max_retries: number(path, row.max_retries)?,
         retry_backoff_initial: number(path, row.retry_backoff_initial)?,
         retry_backoff_max: number(path, row.retry_backoff_max)?,

@@ -12,7 +12,7 @@ mod schema;
 pub mod sse;
 mod status;
 
-pub use quirks::{MaxTokensField, Quirks};
+pub use quirks::{MaxTokensField, ModelDrop, Quirks};
 pub use sse::Frame;
 pub use status::failure_for_status;
 

@@ -1,6 +1,7 @@
 //! The one error of the data plane.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Failure {
     pub param: Option<String>,
     /// The provider's error body, as it came.
     pub body: Option<Bytes>,
+    /// The headers of the provider's answer that cross the gateway.
+    pub headers: Option<Box<HeaderMap>>,
     /// What may be tried next.
     pub retry: Retry,
     /// How long the provider, or a limit of ours, asks to wait.
@@ -151,6 +154,7 @@ impl Failure {
             code: None,
             param: None,
             body: None,
+            headers: None,
             retry: default_retry(source, kind),
             retry_after: None,
         }

@@ -22,12 +22,34 @@ pub struct Usage {
     pub input_audio: u64,
     /// The part of `output` that was sound.
     pub output_audio: u64,
+    /// What the provider says that it costs.
+    pub cost: Option<Cost>,
 }
+
+/// See [`Usage::bounded`]: a trillion.
+pub(super) const MOST_TOKENS: u64 = 1 << 40;
 
 impl Usage {
     /// Input and output together.
     pub fn total(&self) -> u64 {
-        self.input + self.output
+        self.input.saturating_add(self.output)
+    }
+
+    /// The same, with counts beyond a trillion taken for a trillion: no answer has so many, and
+    /// sums of them must not overflow.
+    #[must_use]
+    pub fn bounded(self) -> Usage {
+        Usage {
+            input: self.input.min(MOST_TOKENS),
+            cached_read: self.cached_read.min(MOST_TOKENS),
+            cached_write: self.cached_write.min(MOST_TOKENS),
+            cached_write_1h: self.cached_write_1h.min(MOST_TOKENS),
+            output: self.output.min(MOST_TOKENS),
+            reasoning: self.reasoning.min(MOST_TOKENS),
+            input_audio: self.input_audio.min(MOST_TOKENS),
+            output_audio: self.output_audio.min(MOST_TOKENS),
+            cost: self.cost.filter(|cost| *cost >= Cost::ZERO),
+        }
     }
 
     /// The larger of both in every count: vendors repeat cumulative counts along a stream.
@@ -42,6 +64,7 @@ impl Usage {
             reasoning: self.reasoning.max(other.reasoning),
             input_audio: self.input_audio.max(other.input_audio),
             output_audio: self.output_audio.max(other.output_audio),
+            cost: self.cost.max(other.cost),
         }
     }
 }

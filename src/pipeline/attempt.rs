@@ -3,6 +3,7 @@
 use super::backoff::pause;
 use super::call::Call;
 use super::extra_fields::extra_fields;
+use super::pin::{Pinned, pinned};
 use super::record::{Progress, Recorder, needs_price};
 use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
@@ -95,6 +96,7 @@ fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
         model: call.request.model(),
         fallbacks: call.request.fallbacks(),
         virtual_key: call.caller.virtual_key.as_ref(),
+        offers: &app.offers,
     };
     let closed = |binding: &Binding| binding_closed(app, binding, now);
     let planned = plan(&call.snapshot, ask, closed, &mut rand::rng());
@@ -170,7 +172,8 @@ impl Attempt<'_> {
             self.note(key.as_ref(), result.as_ref().err(), &health, recorder);
             let failure = match result {
                 Ok(done) => {
-                    recorder.serve(ticket, series, facts);
+                    let reports_cost = provider.spec.quirks.reports_cost;
+                    recorder.serve(ticket, series, facts, reports_cost);
                     return Ok((done, (permit, in_flight)));
                 }
                 Err(failure) => failure,
@@ -212,20 +215,26 @@ impl Attempt<'_> {
             (None, None) => &[],
         };
         let catalog = &self.call.snapshot.catalog;
+        let reports_cost = self.target.provider.spec.quirks.reports_cost;
         let facts = catalog.model(name, model);
+        // What the model's own vendor asks is a good guess until the answer says its price.
+        let facts = facts.or_else(|| catalog.resold(model).filter(|_| reports_cost));
         let prices = facts.and_then(|facts| facts.prices.as_ref());
-        if prices.is_none() && needs_price(meters) {
+        if prices.is_none() && !reports_cost && needs_price(meters) {
             return Err(unpriced(name, model));
         }
         let request = &self.call.request;
         let estimate = || {
             let bytes = request.body().len();
             let model_max = facts.and_then(|facts| facts.max_output_tokens);
+            // What is learned and what bounds is one answer's.
+            let choices = request.choices();
             let bound = match self.call.operation {
                 crate::llm::Operation::Chat => request.max_tokens(),
                 _ => Some(0),
             };
             let (input, output) = self.app.ledger.learned.tokens(series, bytes, bound, model_max);
+            let output = output.saturating_mul(choices);
             let usage = Usage { input, output, ..Usage::default() };
             let cost = prices.map_or(0, |prices| cost_of(&usage, prices).0);
             Estimate { cost, tokens: i64::try_from(usage.total()).unwrap_or(i64::MAX) }
@@ -246,8 +255,16 @@ impl Attempt<'_> {
                 false => Err(no_key(target, &NoKey::AllTried, 0)),
             };
         }
-        let binding = target.binding(self.call.caller.virtual_key.as_ref());
         let now_ms = self.app.now_ms();
+        if self.index == 0 {
+            match pinned(self.call, target, tried, health, now_ms) {
+                Ok(None) => {}
+                Ok(key) => return Ok(key),
+                Err(Pinned::NoKey(reason)) => return Err(no_key(target, &reason, now_ms)),
+                Err(Pinned::Failed(failure)) => return Err(*failure),
+            }
+        }
+        let binding = target.binding(self.call.caller.virtual_key.as_ref());
         draw_key(&target.provider, &target.model, binding, tried, health, now_ms, &mut rand::rng())
             .map_err(|reason| no_key(target, &reason, now_ms))
     }
@@ -261,8 +278,12 @@ impl Attempt<'_> {
         started: Instant,
     ) -> Result<Done, Failure> {
         let provider = &self.target.provider;
-        let outgoing = self.outgoing(key, body.clone());
-        let response = upstream::send(provider, outgoing, started).await?;
+        let headers_within = match self.call.request.stream() {
+            true => provider.network.stream_header_timeout,
+            false => provider.network.header_timeout,
+        };
+        let build = || self.outgoing(key, body.clone());
+        let response = upstream::send(provider, started, headers_within, build).await?;
         let (parts, upstream_body) = response.into_parts();
         let limit = provider.network.total_timeout;
         let wire = self.target.endpoint.wire;
@@ -274,12 +295,13 @@ impl Attempt<'_> {
         let mut headers = HeaderMap::with_capacity(parts.headers.len() + 8);
         answer_headers(&parts.headers, &mut headers);
         let raw_request = provider.send_back_raw_request.then(|| raw_value(&body)).flatten();
+        let wants_raw = provider.send_back_raw_response || self.call.wants_raw_response();
         if self.call.request.stream() && is_event_stream(&parts.headers) {
-            let passage = Passage::new(self.call, wire);
-            let mut upstream =
-                Box::new(Upstream { body: upstream_body, passage, out: BytesMut::new() });
-            let limit = provider.network.first_token_timeout.saturating_sub(started.elapsed());
-            upstream.commit(provider, limit).await?;
+            let passage = Passage::new(self.call, wire, wants_raw);
+            let deadline = provider.network.stream_total_timeout.map(|limit| started + limit);
+            let out = BytesMut::new();
+            let mut upstream = Box::new(Upstream { body: upstream_body, passage, out, deadline });
+            upstream.commit(provider, started).await?;
             let content = Content::Stream(upstream);
             return Ok(Done { headers, raw_request, content });
         }
@@ -287,7 +309,6 @@ impl Attempt<'_> {
         if self.call.request.stream() {
             return Err(not_a_stream(self.target));
         }
-        let wants_raw = provider.send_back_raw_response || self.call.wants_raw_response();
         let raw_response = wants_raw.then(|| raw_value(&bytes)).flatten();
         let (body, used) = response_body(self.call, wire, decoded, bytes)?;
         let content = Content::Full { body, used, raw_response };
@@ -300,17 +321,19 @@ impl Attempt<'_> {
         let stream = self.call.request.stream();
         let mut url = url_path(provider, endpoint, &self.target.model, stream);
         let mut headers = HeaderMap::with_capacity(self.call.headers.len() + 4);
-        if endpoint.wire == Wire::OpenaiChat {
-            upstream::copy_client_headers(&self.call.headers, &mut headers);
-            if let Some(query) = &self.call.query {
-                url.push(if url.contains('?') { '&' } else { '?' });
-                url.push_str(query);
-            }
+        let client = &self.call.headers;
+        let filter = &self.call.snapshot.header_filter;
+        let same_format = endpoint.wire == Wire::OpenaiChat;
+        upstream::copy_client_headers(client, same_format, filter, &mut headers);
+        if same_format && let Some(query) = &self.call.query {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(query);
         }
         for (name, value) in &provider.network.extra_headers {
             headers.entry(name).or_insert_with(|| value.clone());
         }
-        upstream::forward_extra_headers(&self.call.headers, &mut headers);
+        upstream::forward_extra_headers(client, filter, &mut headers);
+        upstream::mark_hop(client, &mut headers);
         headers.insert(header::CONTENT_TYPE, upstream::json());
         authorize(provider.spec.auth, key.map(|key| &key.value), &mut headers);
         Outgoing { method: Method::POST, url, headers, body }
@@ -323,6 +346,9 @@ impl Attempt<'_> {
             failure.retry = Retry::OtherTarget;
         }
         failure.body = Some(body);
+        let mut crossing = HeaderMap::new();
+        answer_headers(headers, &mut crossing);
+        failure.headers = Some(Box::new(crossing));
         failure
     }
 

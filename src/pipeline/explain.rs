@@ -26,8 +26,13 @@ pub fn explain(app: &Arc<App>, headers: &HeaderMap, body: Bytes) -> Result<Value
     let operation = Operation::Chat;
     let now = app.now();
     let virtual_key = caller.virtual_key.as_ref();
-    let ask =
-        Ask { operation, model: request.model(), fallbacks: request.fallbacks(), virtual_key };
+    let ask = Ask {
+        operation,
+        model: request.model(),
+        fallbacks: request.fallbacks(),
+        virtual_key,
+        offers: &app.offers,
+    };
     let closed = |binding: &Binding| binding_closed(app, binding, now);
     let planned = plan(&snapshot, ask, closed, &mut rand::rng());
     let own_limit = virtual_key.and_then(|key| {

@@ -8,12 +8,17 @@ mod backoff;
 mod call;
 mod explain;
 mod extra_fields;
+mod model_lists;
+mod pin;
+mod raw_events;
 mod record;
 mod stream;
 mod translate;
 
+pub use crate::upstream::refuse_loop;
 pub use call::Call;
 pub use explain::{decision_json, explain};
+pub use model_lists::{first_model_lists, follow_model_lists};
 pub use record::Recorder;
 pub use stream::StreamReply;
 
@@ -71,7 +76,11 @@ pub struct Refused {
 /// The first target's failure, when every target has failed.
 pub async fn serve(app: &Arc<App>, call: Arc<Call>) -> Result<Reply, Box<Refused>> {
     let mut recorder = Recorder::open(app, &call);
-    match attempt::run(app, &call, &mut recorder).await {
+    let answer = match refuse_loop(&call.headers) {
+        Ok(()) => attempt::run(app, &call, &mut recorder).await,
+        Err(failure) => Err(failure),
+    };
+    match answer {
         Ok(answer) => Ok(answer.finish(&call, recorder)),
         Err(failure) => {
             let trail = recorder.trail();

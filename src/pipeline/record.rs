@@ -38,6 +38,8 @@ struct Serving {
     /// Names what is learned of it.
     series: u64,
     facts: Option<Arc<ModelFacts>>,
+    /// Whether the provider itself says what an answer costs.
+    reports_cost: bool,
 }
 
 /// What an answer, or as much of it as there is, has used.
@@ -136,8 +138,14 @@ impl Recorder {
     }
 
     /// From now on the last attempt's target answers, and `ticket` pays.
-    pub(super) fn serve(&mut self, ticket: Ticket, series: u64, facts: Option<Arc<ModelFacts>>) {
-        self.serving = Some(Serving { ticket, series, facts });
+    pub(super) fn serve(
+        &mut self,
+        ticket: Ticket,
+        series: u64,
+        facts: Option<Arc<ModelFacts>>,
+        reports_cost: bool,
+    ) {
+        self.serving = Some(Serving { ticket, series, facts, reports_cost });
     }
 
     /// A stream has begun to say something.
@@ -175,15 +183,18 @@ impl Recorder {
             Some(serving) => self.used(serving, extent),
             None => Default::default(),
         };
-        let cost = serving
-            .as_ref()
-            .and_then(|serving| Some(cost_of(&usage, serving.facts.as_ref()?.prices.as_ref()?)));
+        let usage = usage.bounded();
+        let cost = serving.as_ref().and_then(|serving| {
+            let told = usage.cost.filter(|_| serving.reports_cost);
+            told.or_else(|| Some(cost_of(&usage, serving.facts.as_ref()?.prices.as_ref()?)))
+        });
         let trail = self.trail();
         if let Some(serving) = serving {
             let bytes = self.call.request.body().len();
             let learned = &self.app.ledger.learned;
             if !estimated && extent == Extent::Whole {
-                learned.remember(serving.series, bytes, usage.input, usage.output);
+                let output = usage.output / self.call.request.choices();
+                learned.remember(serving.series, bytes, usage.input, output);
             }
             serving.ticket.settle(cost.unwrap_or_default(), usage.total());
         }

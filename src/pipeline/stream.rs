@@ -19,8 +19,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
-use tokio::time::Sleep;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// A comment goes to the client after so long without a byte, so that nothing between takes the
@@ -36,6 +36,8 @@ pub(super) struct Upstream {
     pub(super) passage: Passage,
     /// What has been translated but not yet sent.
     pub(super) out: BytesMut,
+    /// When the stream must be complete.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// A stream after its first content; the body of an HTTP answer.
@@ -68,24 +70,28 @@ enum State {
 }
 
 impl Upstream {
-    /// Reads until the first content, the end, or `limit`.
+    /// Reads until the first content or the end, for the provider's first-token time-out since
+    /// `started` at most.
     ///
     /// # Errors
     /// Whatever went wrong before the client had seen anything: it may be tried elsewhere.
     pub(super) async fn commit(
         &mut self,
         provider: &Provider,
-        limit: Duration,
+        started: Instant,
     ) -> Result<(), Failure> {
+        let first_token = started + provider.network.first_token_timeout;
+        let until = self.deadline.map_or(first_token, |deadline| deadline.min(first_token));
         let read = async {
             while !self.passage.committed() && !self.passage.is_complete() {
                 self.read().await?;
             }
             Ok(())
         };
-        match tokio::time::timeout(limit, read).await {
+        match tokio::time::timeout_at(until, read).await {
             Ok(result) => result,
-            Err(_) => Err(timed_out(provider, "no content", limit)),
+            Err(_) if until < first_token => Err(not_complete(provider)),
+            Err(_) => Err(timed_out(provider, "no content", provider.network.first_token_timeout)),
         }
     }
 
@@ -131,9 +137,10 @@ impl StreamReply {
         recorder.progress(source.passage.progress());
         let now = Instant::now();
         let stop = recorder.app().stop.clone();
-        let tick = KEEP_ALIVE.min(provider.network.idle_timeout);
+        let tick = now + KEEP_ALIVE.min(provider.network.idle_timeout);
+        let tick = source.deadline.map_or(tick, |deadline| deadline.min(tick));
         StreamReply {
-            timer: Box::pin(tokio::time::sleep(tick)),
+            timer: Box::pin(tokio::time::sleep_until(tick)),
             last_call: Box::pin(stop.cancelled_owned()),
             pieces: source.passage.pieces(),
             source,
@@ -153,6 +160,11 @@ impl StreamReply {
     fn step(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.source.passage.is_complete() && self.state == State::Running {
             self.complete();
+            return Poll::Ready(());
+        }
+        if self.is_overdue() {
+            let failure = not_complete(&self.provider);
+            self.fail(&failure);
             return Poll::Ready(());
         }
         match self.source.poll_read(context) {
@@ -198,9 +210,15 @@ impl StreamReply {
             self.source.out.extend_from_slice(b": keep-alive\n\n");
         }
         let next = (self.last_sent + KEEP_ALIVE).min(self.last_content + idle);
+        let next = self.source.deadline.map_or(next, |deadline| deadline.min(next));
         let next = next.max(Instant::now() + Duration::from_millis(10));
-        self.timer.as_mut().reset(next.into());
+        self.timer.as_mut().reset(next);
         Poll::Ready(())
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.state == State::Running
+            && self.source.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn note_progress(&mut self) {
@@ -216,11 +234,15 @@ impl StreamReply {
 
     fn complete(&mut self) {
         self.state = State::Lingering;
-        self.timer.as_mut().reset((Instant::now() + LINGER).into());
+        self.timer.as_mut().reset(Instant::now() + LINGER);
         let Some(recorder) = self.recorder.take() else { return };
         let mut outcome = recorder.answered(self.source.passage.progress());
         outcome.chunk_index = self.pieces;
         outcome.raw_request = self.raw_request.take();
+        outcome.raw_response =
+            self.source.passage.raw_events().and_then(|text| {
+                RawValue::from_string(serde_json::Value::from(text).to_string()).ok()
+            });
         let extra_fields = extra_fields(&self.call, &outcome, &self.headers);
         self.source.passage.finish(&extra_fields, &mut self.source.out);
     }
@@ -240,6 +262,12 @@ impl StreamReply {
         let message = "the gateway is shutting down";
         self.fail(&Failure::new(Source::Gateway, FailureKind::Overloaded, message));
     }
+}
+
+/// A stream that went on for longer than it may.
+fn not_complete(provider: &Provider) -> Failure {
+    let limit = provider.network.stream_total_timeout.unwrap_or_default();
+    timed_out(provider, "no complete stream", limit)
 }
 
 impl Body for StreamReply {

@@ -2,6 +2,7 @@
 //! wire format, the hub's types when it does not.
 
 use super::call::Call;
+use super::raw_events::RawEvents;
 use super::record::Progress;
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream};
@@ -97,6 +98,8 @@ pub(super) fn with_extra_fields(body: Bytes, extra_fields: &[u8]) -> Bytes {
 pub(super) struct Passage {
     frames: FrameReader,
     way: Way,
+    /// Kept when the client is to see the provider's events as they came.
+    raw_events: Option<Box<RawEvents>>,
 }
 
 enum Way {
@@ -122,10 +125,11 @@ struct Translated {
 
 impl Passage {
     /// A passage from `wire` for `call`.
-    pub(super) fn new(call: &Call, wire: Wire) -> Self {
+    pub(super) fn new(call: &Call, wire: Wire, wants_raw: bool) -> Self {
         let include_usage = call.request.include_usage();
+        let choices = call.request.choices();
         let way = match wire {
-            Wire::OpenaiChat => Way::Raw(Box::new(RawStream::new(include_usage))),
+            Wire::OpenaiChat => Way::Raw(Box::new(RawStream::new(include_usage, choices))),
             _ => Way::Translated(Box::new(Translated {
                 decoder: codec(wire).stream_decoder(),
                 encoder: CLIENT.stream_encoder(include_usage),
@@ -138,7 +142,8 @@ impl Passage {
                 content: 0,
             })),
         };
-        Passage { frames: FrameReader::default(), way }
+        let raw_events = wants_raw.then(Box::default);
+        Passage { frames: FrameReader::default(), way, raw_events }
     }
 
     /// Takes bytes of the provider and appends what they mean to `out`.
@@ -174,10 +179,21 @@ impl Passage {
     }
 
     fn frame(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), Failure> {
-        match &mut self.way {
+        let start = out.len();
+        let done = match &mut self.way {
             Way::Raw(stream) => stream.push(frame, out),
             Way::Translated(way) => way.frame(frame, out),
+        };
+        if let Some(events) = &mut self.raw_events {
+            events.note(frame);
+            events.attach(out, start);
         }
+        done
+    }
+
+    /// The provider's events that no chunk has shown yet.
+    pub(super) fn raw_events(&mut self) -> Option<String> {
+        self.raw_events.as_mut().map(|events| events.take())
     }
 
     /// Whether the client has been shown, or is about to be, what it cannot unsee.

@@ -1,7 +1,7 @@
 //! The providers, one row each.
 
 use super::{Auth, Endpoint, ProviderSpec};
-use crate::dialect::{MaxTokensField, Quirks};
+use crate::dialect::{MaxTokensField, ModelDrop, Quirks};
 use crate::llm::{Operation, Wire};
 
 /// The row of `name`. `google` is accepted for `gemini`.
@@ -19,6 +19,11 @@ pub fn canonical_name(name: &str) -> &str {
 pub const PROVIDERS: &[ProviderSpec] = &[
     ProviderSpec {
         base_url_variable: Some("OPENAI_BASE_URL"),
+        header_variables: &[
+            ("OPENAI_ORG_ID", "openai-organization"),
+            ("OPENAI_PROJECT", "openai-project"),
+            ("OPENAI_PROJECT_ID", "openai-project"),
+        ],
         key_variables: &["OPENAI_API_KEY", "OPENAI_KEY"],
         quirks: Quirks::NONE,
         ..openai_like("openai", "https://api.openai.com", &[])
@@ -33,6 +38,7 @@ pub const PROVIDERS: &[ProviderSpec] = &[
             endpoint(Operation::ListModels, Wire::Anthropic, "/v1/models?limit=1000"),
         ],
         quirks: Quirks::NONE,
+        header_variables: &[],
         key_variables: &["ANTHROPIC_API_KEY", "ANTHROPIC_KEY", "ANTHROPIC_AUTH_TOKEN"],
         base_url_variable: Some("ANTHROPIC_BASE_URL"),
     },
@@ -52,10 +58,14 @@ pub const PROVIDERS: &[ProviderSpec] = &[
             endpoint(Operation::ListModels, Wire::Gemini, "/models?pageSize=1000"),
         ],
         quirks: Quirks::NONE,
+        header_variables: &[],
         key_variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
         base_url_variable: Some("GOOGLE_GEMINI_BASE_URL"),
     },
-    openai_like("groq", "https://api.groq.com/openai", &["GROQ_API_KEY"]),
+    ProviderSpec {
+        quirks: Quirks { model_prefix: Some(("gpt-", "openai/")), ..COMPATIBLE },
+        ..openai_like("groq", "https://api.groq.com/openai", &["GROQ_API_KEY"])
+    },
     ProviderSpec {
         quirks: Quirks {
             max_tokens_field: MaxTokensField::MaxTokens,
@@ -66,8 +76,12 @@ pub const PROVIDERS: &[ProviderSpec] = &[
         ..openai_like("mistral", "https://api.mistral.ai", &["MISTRAL_API_KEY", "MISTRAL_KEY"])
     },
     openai_like("cerebras", "https://api.cerebras.ai", &["CEREBRAS_API_KEY"]),
-    openai_like("openrouter", "https://openrouter.ai/api", &["OPENROUTER_API_KEY"]),
     ProviderSpec {
+        quirks: Quirks { reasoning_object: true, reports_cost: true, ..COMPATIBLE },
+        ..openai_like("openrouter", "https://openrouter.ai/api", &["OPENROUTER_API_KEY"])
+    },
+    ProviderSpec {
+        quirks: Quirks { reports_cost: true, ..COMPATIBLE },
         endpoints: &[endpoint(Operation::Chat, Wire::OpenaiChat, "/chat/completions")],
         ..openai_like(
             "perplexity",
@@ -77,7 +91,11 @@ pub const PROVIDERS: &[ProviderSpec] = &[
     },
     ProviderSpec {
         // Fireworks understands `prediction`, which the other compatible providers refuse.
-        quirks: Quirks { drop_params: FIREWORKS_UNKNOWN, ..COMPATIBLE },
+        quirks: Quirks {
+            drop_params: FIREWORKS_UNKNOWN,
+            rename_params: &[("prompt_cache_key", "user")],
+            ..COMPATIBLE
+        },
         ..openai_like(
             "fireworks",
             "https://api.fireworks.ai/inference",
@@ -97,7 +115,10 @@ pub const PROVIDERS: &[ProviderSpec] = &[
         quirks: Quirks { max_tokens_field: MaxTokensField::MaxTokens, ..COMPATIBLE },
         ..openai_like("deepseek", "https://api.deepseek.com", &["DEEPSEEK_API_KEY"])
     },
-    openai_like("xai", "https://api.x.ai", &["XAI_API_KEY"]),
+    ProviderSpec {
+        quirks: Quirks { model_drops: GROK_REFUSES, ..COMPATIBLE },
+        ..openai_like("xai", "https://api.x.ai", &["XAI_API_KEY"])
+    },
     openai_like("nebius", "https://api.tokenfactory.nebius.com", &["NEBIUS_API_KEY"]),
     openai_like(
         "nvidia",
@@ -145,6 +166,7 @@ pub const fn openai_like(
         endpoints: OPENAI_ENDPOINTS,
         quirks: COMPATIBLE,
         key_variables,
+        header_variables: &[],
         base_url_variable: None,
     }
 }
@@ -181,6 +203,24 @@ const OPENAI_ONLY: &[&str] = &[
     "store",
     "web_search_options",
 ];
+
+/// What xAI's reasoning models refuse (<https://docs.x.ai/docs/models>).
+const GROK_REFUSES: &[ModelDrop] = &[
+    ModelDrop { models: GROK, except: GROK_PLAIN, params: &["presence_penalty"] },
+    ModelDrop { models: &["grok-3-mini"], except: &[], params: &["frequency_penalty", "stop"] },
+    ModelDrop {
+        models: GROK,
+        except: &["grok-3", "non-reasoning", "grok-2"],
+        params: &["frequency_penalty", "stop"],
+    },
+    ModelDrop {
+        models: GROK,
+        except: &["grok-3-mini", "non-reasoning", "grok-2"],
+        params: &["reasoning_effort"],
+    },
+];
+const GROK: &[&str] = &["grok-3", "grok-4", "grok-code"];
+const GROK_PLAIN: &[&str] = &["non-reasoning", "grok-2"];
 
 const FIREWORKS_UNKNOWN: &[&str] =
     &["prompt_cache_key", "prompt_cache_retention", "verbosity", "store", "web_search_options"];

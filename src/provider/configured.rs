@@ -69,14 +69,19 @@ impl Key {
 pub struct Network {
     /// To make the connection.
     pub connect_timeout: Duration,
-    /// From the sent request to the response headers.
+    /// From the beginning of an unstreamed attempt to the response headers.
     pub header_timeout: Duration,
-    /// From the sent request to the first content of a stream.
+    /// From the beginning of a streamed attempt to the response headers, which some providers send
+    /// with the first token only.
+    pub stream_header_timeout: Duration,
+    /// From the beginning of an attempt to the first content of a stream.
     pub first_token_timeout: Duration,
     /// Between two pieces of content of a stream.
     pub idle_timeout: Duration,
     /// For the whole of an unstreamed attempt.
     pub total_timeout: Duration,
+    /// For the whole of a streamed attempt; `None` lets it run as long as it says something.
+    pub stream_total_timeout: Option<Duration>,
     /// Tries after the first one.
     pub max_retries: u32,
     /// Pause before the first retry; doubles with every further one.
@@ -91,7 +96,7 @@ pub struct Network {
     pub insecure_skip_verify: bool,
     /// A certificate authority to trust besides the public ones, PEM.
     pub ca_certificate: Option<String>,
-    /// Speak HTTP/2 only.
+    /// Speak HTTP/2 only; otherwise HTTP/1.1 is spoken.
     pub http2_only: bool,
     /// The way out.
     pub proxy: Option<Proxy>,

@@ -11,6 +11,7 @@ mod path;
 
 pub(crate) use configured::mask;
 pub use configured::{AccessList, Key, Network, Provider, Proxy, Secret};
+pub(crate) use credential::BEARER;
 pub use credential::authorize;
 pub use models::decode_model_list;
 pub use path::url_path;
@@ -35,6 +36,9 @@ pub struct ProviderSpec {
     pub quirks: Quirks,
     /// Environment variables that hold a key; the first that is set wins.
     pub key_variables: &'static [&'static str],
+    /// Environment variables that are sent as headers, and the headers; of several for one header the
+    /// first that is set wins.
+    pub header_variables: &'static [(&'static str, &'static str)],
     /// Environment variable that holds the base URL.
     pub base_url_variable: Option<&'static str>,
 }

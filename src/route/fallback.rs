@@ -65,9 +65,14 @@ pub(super) fn serves(snapshot: &Snapshot, provider: &Provider, model: &str) -> b
     // A custom provider carries another provider's row, whose catalogue says nothing about it.
     let catalogued = *provider.name == *provider.spec.name;
     // The catalogue is lenient with prefixes, to find prices; to route, `nobody/gpt-4o` is no model.
-    let facts = snapshot.catalog.model(provider.spec.name, model);
-    let meant = facts.is_some_and(|facts| !model.contains('/') || *facts.name == *model);
-    named_by_key || (catalogued && meant)
+    let knows = |model: &str| {
+        let facts = snapshot.catalog.model(provider.spec.name, model);
+        facts.is_some_and(|facts| !model.contains('/') || *facts.name == *model)
+    };
+    let prefix = provider.spec.quirks.prefix_of(model);
+    named_by_key
+        || (catalogued && knows(model))
+        || (catalogued && !prefix.is_empty() && knows(&format!("{prefix}{model}")))
 }
 
 /// Whether the catalogue could know what `provider` serves. It knows nothing of custom and

@@ -8,11 +8,13 @@ mod decisions;
 mod fallback;
 mod health;
 mod keys;
+mod offers;
 mod plan;
 mod weight;
 
 pub use decisions::{Considered, Decision, Decisions};
-pub use health::{Health, InFlight, KeyState, ProviderState};
+pub use health::{Health, InFlight, KeyState, ProviderState, Rest};
 pub use keys::{NoKey, draw_key};
+pub use offers::{ModelNames, Offers};
 pub use plan::{Ask, LeftOut, Plan, Target, plan};
 pub use weight::draw;

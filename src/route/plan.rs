@@ -1,7 +1,7 @@
 //! The plan: targets in the order in which they are tried.
 
-use super::draw;
 use super::fallback::{serves, stand_in, unknown_offer};
+use super::{Offers, draw};
 use crate::config::{Binding, Snapshot, VirtualKey};
 use crate::llm::{Failure, FailureKind, ModelRef, Operation, Source};
 use crate::provider::{Endpoint, Provider, catalog};
@@ -22,6 +22,8 @@ pub struct Ask<'a> {
     pub fallbacks: Option<&'a [String]>,
     /// The caller's virtual key.
     pub virtual_key: Option<&'a Arc<VirtualKey>>,
+    /// What the providers themselves list.
+    pub offers: &'a Offers,
 }
 
 /// Targets in the order in which they are tried, and who was left out.
@@ -121,7 +123,7 @@ impl<'a> Planner<'a> {
             && bindings.iter().any(|binding| binding.allowed_models.allows(model));
         let nobody_known = !bindings.iter().any(|binding| {
             let provider = self.snapshot.provider(&binding.provider);
-            provider.is_some_and(|provider| serves(self.snapshot, provider, model))
+            provider.is_some_and(|provider| self.serves(provider, model))
         });
         let (mut eligible, mut others): (SmallVec<[Candidate; 4]>, SmallVec<[usize; 4]>) =
             Default::default();
@@ -172,7 +174,7 @@ impl<'a> Planner<'a> {
         let listed = match &binding.allowed_models {
             crate::provider::AccessList::Only(_) => binding.allowed_models.allows(model),
             crate::provider::AccessList::Unrestricted => {
-                serves(self.snapshot, &provider, model)
+                self.serves(&provider, model)
                     || unknown_offer(self.snapshot, &provider)
                     || nobody_known
             }
@@ -291,7 +293,7 @@ impl<'a> Planner<'a> {
         let rank = |provider: &Provider| {
             vendors.iter().position(|name| **name == *provider.name).unwrap_or(vendors.len())
         };
-        let serving = providers.iter().filter(|provider| serves(self.snapshot, provider, model));
+        let serving = providers.iter().filter(|provider| self.serves(provider, model));
         let usable = serving.filter(|provider| self.endpoint(provider).is_ok());
         let Some(provider) = usable.min_by_key(|provider| rank(provider)) else {
             return Err(self.unknown_model(model));
@@ -302,7 +304,7 @@ impl<'a> Planner<'a> {
             endpoint,
             model: model.into(),
             binding: None,
-            reason: "the catalogue says that it serves the model",
+            reason: "the catalogue, a key or the provider's own list says that it serves the model",
         });
         Ok(())
     }
@@ -321,6 +323,11 @@ impl<'a> Planner<'a> {
                 self.leave_out(&name.as_str().into(), None, failure.message);
             }
         }
+    }
+
+    /// Whether `provider` serves `model` as far as anybody can tell beforehand.
+    fn serves(&self, provider: &Provider, model: &str) -> bool {
+        serves(self.snapshot, provider, model) || self.ask.offers.list(&provider.name, model)
     }
 
     fn configured(&self, name: &str) -> Result<Arc<Provider>, String> {

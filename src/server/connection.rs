@@ -1,6 +1,7 @@
 //! Connections: accepted, served, and ended in order.
 
 use super::listen::Listeners;
+use super::watched::{IDLE_TIMEOUT, Requests, Watched};
 use crate::api;
 use crate::app::App;
 use axum::Router;
@@ -18,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A client has this long to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A client that speaks HTTP/2 is asked after this time whether it is still there.
+const PING: Duration = Duration::from_secs(30);
 /// A pause after accepting failed, as it does when the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -130,13 +131,19 @@ impl Door {
             return;
         }
         let (app, router) = (self.app, self.router);
+        let requests = Requests::default();
+        let stream = Watched::new(stream, requests.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (app, router) = (app.clone(), router.clone());
-            async move { Ok::<_, Infallible>(api::serve(app, router, request).await) }
+            let (app, router, serving) = (app.clone(), router.clone(), requests.enter());
+            async move {
+                let answer = api::serve(app, router, request).await;
+                drop(serving);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEAD_TIMEOUT));
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(PING));
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {

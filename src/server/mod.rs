@@ -4,6 +4,7 @@ mod connection;
 mod health;
 mod listen;
 mod start;
+mod watched;
 
 pub use health::check as health_check;
 pub use start::{Running, Settings, start};

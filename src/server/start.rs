@@ -9,7 +9,8 @@ use crate::app::App;
 use crate::config::file::{self, StoreSettings};
 use crate::config::{Environment, Live};
 use crate::govern::{Ledger, flush_once, run_flusher};
-use crate::route::Decisions;
+use crate::pipeline::follow_model_lists;
+use crate::route::{Decisions, Offers};
 use crate::store::Db;
 use crate::store::log::LogStore;
 use crate::telemetry::{Metrics, RequestLog};
@@ -86,6 +87,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
         listen_is_loopback: is_loopback(address),
         ledger: Ledger::load(rows),
         health: Arc::default(),
+        offers: Offers::default(),
         limits: Limits::default(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         request_log,
@@ -100,6 +102,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     let (background, flush) = (TaskTracker::new(), CancellationToken::new());
     background.spawn(run_flusher(app.ledger.clone(), store, flush.clone()));
     background.spawn(follow_configuration(app.clone(), flush.clone()));
+    background.spawn(follow_model_lists(app.clone(), flush.clone()));
     let connections = Connections::serve(listeners, &app, &router(&app))?;
     Ok(Running { address, app, connections, background, flush })
 }

@@ -112,8 +112,8 @@ async fn insert_client(row: &ClientRow, connection: &mut SqliteConnection) -> Re
     let sql = "insert into client_settings (id, drop_excess_requests, enable_logging,
             enforce_auth_on_inference, allow_direct_keys, max_request_body_size_mb,
             log_retention_days, allowed_origins, allowed_headers, required_headers,
-            budget_wait_ms, shutdown_grace_seconds)
-        values (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+            budget_wait_ms, shutdown_grace_seconds, header_filter_config)
+        values (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     sqlx::query(sql)
         .bind(row.drop_excess_requests)
         .bind(row.enable_logging)
@@ -126,6 +126,7 @@ async fn insert_client(row: &ClientRow, connection: &mut SqliteConnection) -> Re
         .bind(&row.required_headers)
         .bind(row.budget_wait_ms)
         .bind(row.shutdown_grace_seconds)
+        .bind(&row.header_filter_config)
         .execute(connection)
         .await?;
     Ok(())
@@ -151,9 +152,10 @@ async fn insert_provider(row: &ProviderRow, connection: &mut SqliteConnection) -
             first_token_timeout_in_seconds, stream_idle_timeout_in_seconds, max_retries,
             retry_backoff_initial, retry_backoff_max, insecure_skip_verify, ca_cert_pem,
             max_conns_per_host, enforce_http2, proxy_type, proxy_url, proxy_username,
-            proxy_password, send_back_raw_request, send_back_raw_response, custom_provider_config)
+            proxy_password, send_back_raw_request, send_back_raw_response, custom_provider_config,
+            header_timeout_in_seconds, total_timeout_in_seconds, stream_total_timeout_in_seconds)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22, $23)";
+            $19, $20, $21, $22, $23, $24, $25, $26)";
     sqlx::query(sql)
         .bind(&row.name)
         .bind(row.concurrency)
@@ -178,6 +180,9 @@ async fn insert_provider(row: &ProviderRow, connection: &mut SqliteConnection) -
         .bind(row.send_back_raw_request)
         .bind(row.send_back_raw_response)
         .bind(&row.custom_provider_config)
+        .bind(row.header_timeout_in_seconds)
+        .bind(row.total_timeout_in_seconds)
+        .bind(row.stream_total_timeout_in_seconds)
         .execute(connection)
         .await?;
     Ok(())

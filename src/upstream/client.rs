@@ -5,7 +5,7 @@
 //! that does not touch the connection keeps them.
 
 use super::body::UpstreamBody;
-use super::pool::{Connector, Origin};
+use super::pool::{Connector, Lost, NoConnection, Origin};
 use super::tls::tls_config;
 use crate::llm::{Failure, FailureKind, Source};
 use crate::provider::{Network, Provider, Proxy};
@@ -53,8 +53,7 @@ enum Pool {
 /// Connections without a proxy between, for one way of connecting.
 struct Direct {
     connector: Connector,
-    http2_only: bool,
-    most_idle: usize,
+    network: Network,
     places: Mutex<Places>,
 }
 
@@ -78,28 +77,30 @@ thread_local! {
     static POOLS: RefCell<HashMap<u64, Pool>> = RefCell::default();
 }
 
-/// Sends a request and waits for the headers of the answer. `started` is now.
+/// Sends the request that `build` makes and waits for the headers of the answer, for `limit` since
+/// `started` at most. `build` is called again when the request has to be sent again, because a
+/// connection that had been used before was closed before any of the answer came.
 ///
 /// # Errors
-/// `Connect` when no connection could be made or it broke, `Timeout` when the headers do not come
-/// within the provider's header time-out.
+/// `Connect` when no connection could be made or it broke, `Timeout` when the headers do not come in
+/// time.
 pub async fn send(
     provider: &Provider,
-    outgoing: Outgoing,
     started: Instant,
+    limit: Duration,
+    build: impl Fn() -> Outgoing,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    let network = &provider.network;
-    let pool = pool(network)?;
+    let pool = pool(&provider.network)?;
     let answer = async {
         match pool {
-            Pool::Direct(client) => send_direct(&client, provider, outgoing).await,
+            Pool::Direct(client) => send_direct(&client, provider, &build).await,
             // Boxed: a request without a proxy must not carry the state of one with.
-            Pool::Proxied(client) => Box::pin(send_proxied(&client, provider, outgoing)).await,
+            Pool::Proxied(client) => Box::pin(send_proxied(&client, provider, build())).await,
         }
     };
-    match tokio::time::timeout_at(started + network.header_timeout, answer).await {
+    match tokio::time::timeout_at(started + limit, answer).await {
         Ok(answer) => answer,
-        Err(_) => Err(timed_out(provider, "no answer", network.header_timeout)),
+        Err(_) => Err(timed_out(provider, "no answer", limit)),
     }
 }
 
@@ -112,16 +113,23 @@ pub fn timed_out(provider: &Provider, what: &str, after: Duration) -> Failure {
 async fn send_direct(
     direct: &Direct,
     provider: &Provider,
-    outgoing: Outgoing,
+    build: &impl Fn() -> Outgoing,
 ) -> Result<Response<UpstreamBody>, Failure> {
-    let destination = direct.destination(provider, &outgoing.url)?;
-    let mut request = Request::new(Full::new(outgoing.body));
-    *request.method_mut() = outgoing.method;
-    *request.headers_mut() = outgoing.headers;
-    let Destination { origin, path, absolute } = &*destination;
-    let sent = origin.send(&direct.connector, request, path, absolute);
-    let (answer, loan) = sent.await.map_err(|error| broken(provider, &*error))?;
-    Ok(answer.map(|body| UpstreamBody::direct(body, loan)))
+    let mut fresh = false;
+    loop {
+        let outgoing = build();
+        let destination = direct.destination(provider, &outgoing.url)?;
+        let mut request = Request::new(Full::new(outgoing.body));
+        *request.method_mut() = outgoing.method;
+        *request.headers_mut() = outgoing.headers;
+        let Destination { origin, path, absolute } = &*destination;
+        match origin.send(&direct.connector, request, (path, absolute), fresh).await {
+            Ok((answer, loan)) => return Ok(answer.map(|body| UpstreamBody::direct(body, loan))),
+            // A new connection is never stale, so that this happens once.
+            Err(Lost::Stale) => fresh = true,
+            Err(Lost::Broken(error)) => return Err(broken(provider, &*error)),
+        }
+    }
 }
 
 impl Direct {
@@ -139,8 +147,7 @@ impl Direct {
         let origin = match places.origins.get(&address) {
             Some(origin) => origin.clone(),
             None => {
-                let origin = Origin::new(&absolute, self.http2_only, self.most_idle);
-                let origin = origin.ok_or_else(no_host)?;
+                let origin = Origin::new(&absolute, &self.network).ok_or_else(no_host)?;
                 places.origins.insert(address, origin.clone());
                 origin
             }
@@ -207,14 +214,9 @@ fn direct(network: &Network) -> Result<Direct, Failure> {
         HttpsConnectorBuilder::new().with_tls_config(tls_config(network)?).https_or_http();
     let connector = match network.http2_only {
         true => builder.enable_http2().wrap_connector(connector),
-        false => builder.enable_all_versions().wrap_connector(connector),
+        false => builder.enable_http1().wrap_connector(connector),
     };
-    Ok(Direct {
-        connector,
-        http2_only: network.http2_only,
-        most_idle: network.max_connections,
-        places: Mutex::default(),
-    })
+    Ok(Direct { connector, network: network.clone(), places: Mutex::default() })
 }
 
 fn proxied(network: &Network, proxy: &Proxy) -> Result<reqwest::Client, Failure> {
@@ -223,7 +225,13 @@ fn proxied(network: &Network, proxy: &Proxy) -> Result<reqwest::Client, Failure>
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_max_idle_per_host(network.max_connections)
         .tcp_nodelay(true)
+        // A redirect would carry the provider's key to wherever it points.
+        .redirect(reqwest::redirect::Policy::none())
         .danger_accept_invalid_certs(network.insecure_skip_verify);
+    builder = match network.http2_only {
+        true => builder.http2_prior_knowledge(),
+        false => builder.http1_only(),
+    };
     if let Some(pem) = &network.ca_certificate {
         let certificate = reqwest::Certificate::from_pem(pem.as_bytes());
         builder = builder.add_root_certificate(certificate.map_err(|e| misconfigured(&e))?);
@@ -246,11 +254,16 @@ fn bad_url(provider: &Provider, error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// A connection that could not be made or broke, with the innermost cause, which names the reason.
-fn broken(provider: &Provider, error: &dyn Error) -> Failure {
+fn broken(provider: &Provider, error: &(dyn Error + 'static)) -> Failure {
+    let no_connection = error.is::<NoConnection>();
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
     let message = format!("{} could not be reached: {cause}", provider.name);
-    Failure::new(Source::Upstream, FailureKind::Connect, message)
+    let failure = Failure::new(Source::Upstream, FailureKind::Connect, message);
+    match no_connection {
+        true => failure.with_status(504).with_code("request_timed_out"),
+        false => failure,
+    }
 }

@@ -9,6 +9,8 @@ mod tls;
 
 pub use body::{UpstreamBody, read_all};
 pub use client::{Outgoing, send, timed_out};
-pub use headers::{answer_headers, copy_client_headers, forward_extra_headers, json};
+pub use headers::{
+    answer_headers, copy_client_headers, forward_extra_headers, json, mark_hop, refuse_loop,
+};
 pub use limit::{Limits, Permit};
 pub use tls::install_crypto;

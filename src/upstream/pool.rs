@@ -2,20 +2,29 @@
 //!
 //! A connection is lent to one request at a time (HTTP/1) or shared by all (HTTP/2). It comes back
 //! when the body of the answer has been read to its end; an answer that is dropped before closes
-//! it. A request that a dying connection has not begun to send goes to the next one.
+//! it. A request that a dying connection has not begun to send goes to the next one. One that was
+//! sent on a connection used before, which the other side then closed without a word, is
+//! [`Lost::Stale`]: most likely both happened at the same time.
+//!
+//! HTTP/2 is spoken where the operator says so only: providers admit about a hundred streams on a
+//! connection, and requests beyond these would wait where nobody sees it, while HTTP/1.1 opens as
+//! many connections as there are requests.
 
 use super::client::RequestBody;
+use crate::provider::Network;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use std::{fmt, io};
+use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
 
 /// Unused connections are closed after one to two of these, before most load balancers do (60 s
@@ -25,8 +34,29 @@ const TIDY: Duration = Duration::from_secs(28);
 /// Makes connections.
 pub(super) type Connector = HttpsConnector<HttpConnector>;
 
-/// Why an answer did not come.
+/// Why a connection failed.
 pub(super) type Broken = Box<dyn Error + Send + Sync>;
+
+/// Why an answer did not come.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// A connection that had been used before was closed before any of the answer came.
+    Stale,
+    /// Anything else.
+    Broken(Broken),
+}
+
+/// No connection was made within so long.
+#[derive(Debug)]
+pub(super) struct NoConnection(Duration);
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection within {} s", self.0.as_secs_f64())
+    }
+}
+
+impl Error for NoConnection {}
 
 /// One address and its open connections.
 #[derive(Debug)]
@@ -36,6 +66,7 @@ pub(super) struct Origin {
     host: HeaderValue,
     http2_only: bool,
     most_idle: usize,
+    connect_timeout: Duration,
     // Std mutexes, never held across an await; an origin belongs to one thread.
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Option<http2::SendRequest<RequestBody>>>,
@@ -64,7 +95,7 @@ enum Sender {
 
 impl Origin {
     /// An address without connections yet. `None` when `url` has no host that a header can carry.
-    pub(super) fn new(url: &Uri, http2_only: bool, most_idle: usize) -> Option<Arc<Origin>> {
+    pub(super) fn new(url: &Uri, network: &Network) -> Option<Arc<Origin>> {
         let (scheme, authority) = (url.scheme()?.clone(), url.authority()?);
         let default_port = if scheme.as_str() == "https" { 443 } else { 80 };
         let host = match authority.port_u16().filter(|port| *port != default_port) {
@@ -76,8 +107,9 @@ impl Origin {
         let origin = Arc::new(Origin {
             address: address.build().ok()?,
             host: HeaderValue::try_from(host).ok()?,
-            http2_only,
-            most_idle,
+            http2_only: network.http2_only,
+            most_idle: network.max_connections,
+            connect_timeout: network.connect_timeout,
             idle: Mutex::default(),
             shared: Mutex::default(),
             tick: AtomicU32::new(0),
@@ -87,7 +119,8 @@ impl Origin {
     }
 
     /// Sends a request whose URI is `path`, or `absolute` over HTTP/2, and waits for the headers of
-    /// the answer. The loan is to be given back with the end of the body.
+    /// the answer. The loan is to be given back with the end of the body. `fresh` takes a new
+    /// connection in any case.
     ///
     /// # Errors
     /// When no connection can be made, or when it breaks.
@@ -95,14 +128,17 @@ impl Origin {
         self: &Arc<Self>,
         connector: &Connector,
         mut request: Request<RequestBody>,
-        path: &Uri,
-        absolute: &Uri,
-    ) -> Result<(Response<Incoming>, Option<Loan>), Broken> {
+        (path, absolute): (&Uri, &Uri),
+        fresh: bool,
+    ) -> Result<(Response<Incoming>, Option<Loan>), Lost> {
         loop {
-            let (sender, is_new) = match self.open() {
+            let (sender, is_new) = match self.open().filter(|_| !fresh) {
                 Some(sender) => (sender, false),
                 // Boxed: it is rare, and its state is larger than all the rest of a request's.
-                None => (Box::pin(self.connect(connector)).await?, true),
+                None => {
+                    let connected = Box::pin(self.connect(connector)).await;
+                    (connected.map_err(Lost::Broken)?, true)
+                }
             };
             let (error, unsent) = match sender {
                 Sender::One(mut sender) => {
@@ -133,7 +169,8 @@ impl Origin {
             };
             match unsent {
                 Some(unsent) if !is_new => request = unsent,
-                _ => return Err(error.into()),
+                None if !is_new && closed_without_a_word(&error) => return Err(Lost::Stale),
+                _ => return Err(Lost::Broken(error.into())),
             }
         }
     }
@@ -159,9 +196,20 @@ impl Origin {
     }
 
     async fn connect(&self, connector: &Connector) -> Result<Sender, Broken> {
+        let started = Instant::now();
+        let connected = timeout(self.connect_timeout, self.handshake(connector)).await;
+        match connected {
+            Ok(Ok(sender)) => Ok(sender),
+            // The connector has the same limit for each address, so that either may be first.
+            Ok(Err(error)) if started.elapsed() < self.connect_timeout => Err(error),
+            _ => Err(NoConnection(self.connect_timeout).into()),
+        }
+    }
+
+    async fn handshake(&self, connector: &Connector) -> Result<Sender, Broken> {
         let mut connector = connector.clone();
         let stream = connector.ready().await?.call(self.address.clone()).await?;
-        if !self.http2_only && !stream.connected().is_negotiated_h2() {
+        if !self.http2_only {
             let (sender, connection) = http1::handshake(stream).await?;
             // How a connection ends is told to the request on it.
             tokio::spawn(async move { drop(connection.await) });
@@ -192,6 +240,16 @@ impl Loan {
             idle.push(Idle { sender, since: origin.tick.load(Ordering::Relaxed) });
         }
     }
+}
+
+/// Whether the other side closed the connection before it sent anything.
+fn closed_without_a_word(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let closed = cause.is_some_and(|cause| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+    });
+    closed || error.is_incomplete_message() || error.is_canceled()
 }
 
 /// Closes what has not been used for a while, as long as there is an origin.

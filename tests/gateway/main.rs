@@ -5,6 +5,9 @@
 mod disconnect;
 mod failover;
 mod fidelity;
+mod models;
 mod money;
 mod stream;
 mod support;
+mod timeouts;
+mod upstream;

@@ -63,6 +63,38 @@ async fn a_budget_refuses_what_has_no_price_unless_told_otherwise() {
 }
 
 #[tokio::test]
+async fn a_price_that_the_provider_tells_is_the_price() {
+    let gateway = Gateway::start().await;
+    gateway.provider("openrouter", json!({})).await;
+    let body = json!({
+        "budget": {"max_limit": 1, "reset_duration": "1d"},
+        "provider_configs": [{"provider": "openrouter"}],
+    });
+    gateway.send("PUT", "/api/governance/virtual-keys/vk-resold", &[], body.to_string()).await;
+    let answer = json!({
+        "id": "gen-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "anthropic/claude-haiku-4.5",
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": "hi"},
+            "finish_reason": "stop",
+        }],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10, "cost": 0.001_234_5},
+    });
+    gateway.mock.script(Rule::for_provider("openrouter").body(answer));
+    let ask = r#"{"model":"openrouter/anthropic/claude-haiku-4.5","messages":[{"role":"user","content":"hi"}]}"#;
+    let key = [("authorization", "Bearer vk-resold")];
+    let answer = gateway.send("POST", "/v1/chat/completions", &key, ask).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    assert_eq!(answer.json()["extra_fields"]["cost"].as_f64(), Some(0.001_234_5));
+    let read = gateway.send("GET", "/api/governance/virtual-keys/vk-resold", &[], "").await.json();
+    assert_eq!(read["virtual_key"]["budget"]["current_usage"].as_f64(), Some(0.001_234_5));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_costs_what_was_seen_of_it() {
     let gateway = Gateway::start().await;
     gateway.mock.script(Rule::default().words(200).delay_between_ms(1).cut_after_events(103));
@@ -96,6 +128,38 @@ async fn a_whole_answer_without_usage_costs_what_its_text_probably_is() {
     let row = gateway.rows(1).await.remove(0);
     // Four bytes a token.
     assert_eq!(row["token_usage"]["completion_tokens"], 1625);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_reservation_counts_every_answer_that_is_asked_for() {
+    let gateway = Gateway::start().await;
+    let config = json!({"client_config": {"budget_wait_ms": 100}});
+    assert_eq!(gateway.send("PUT", "/api/config", &[], config.to_string()).await.status, 200);
+    let body = json!({
+        "budget": {"max_limit": 0.01, "reset_duration": "1d"},
+        "provider_configs": [{"provider": "openai"}],
+    });
+    gateway.send("PUT", "/api/governance/virtual-keys/vk-n", &[], body.to_string()).await;
+    let slow = Rule::for_provider("openai").when_body_contains("slow");
+    gateway.mock.script(slow.delay_headers_ms(1500));
+    let send = |text: &'static str, n: u32| {
+        let gateway = &gateway;
+        let message = json!({"role": "user", "content": text});
+        // A thousand tokens are 0.0006 dollars.
+        let ask =
+            json!({"model": "gpt-4o-mini", "max_tokens": 1000, "n": n, "messages": [message]});
+        async move {
+            let key = [("authorization", "Bearer vk-n")];
+            gateway.send("POST", "/v1/chat/completions", &key, ask.to_string()).await.status
+        }
+    };
+    let others = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        (send("fifty", 50).await, send("one", 1).await)
+    };
+    // While one is in flight, so that the next is not let through as the only one.
+    assert_eq!(tokio::join!(send("slow", 1), others), (200, (402, 200)));
     gateway.stop().await;
 }
 

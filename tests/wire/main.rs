@@ -265,7 +265,7 @@ fn frames_for_client(events: &[Event]) -> Vec<Value> {
 
 /// What a client of the byte path sees: the failure's words where there is one.
 fn raw(pieces: &[&[u8]], include_usage: bool) -> String {
-    let (mut stream, mut out) = (RawStream::new(include_usage), BytesMut::new());
+    let (mut stream, mut out) = (RawStream::new(include_usage, 1), BytesMut::new());
     let passed = frames(pieces).iter().try_for_each(|frame| stream.push(frame, &mut out));
     stream.close();
     match passed {

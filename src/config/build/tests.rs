@@ -141,3 +141,61 @@ fn custom_and_self_hosted_providers() {
     assert_eq!(own.network.proxy, Some(Proxy::Url(Secret::new("socks5://u:p%20w@proxy:1080"))));
     assert_eq!(snapshot.provider("ollama").unwrap().base_url, "http://127.0.0.1:11434");
 }
+
+#[test]
+fn the_environment_of_the_vendors_own_tools_is_understood() {
+    let environment = Environment::of(&[
+        ("ANTHROPIC_AUTH_TOKEN", "token"),
+        ("GEMINI_API_KEY", "key"),
+        ("GOOGLE_GEMINI_BASE_URL", "https://google.example/"),
+        ("OPENAI_API_KEY", "sk-1"),
+        ("OPENAI_ORG_ID", "org-1"),
+    ]);
+    let mut configuration = Configuration::default();
+    for provider in environment.providers() {
+        configuration.providers.insert(provider.name.clone(), Arc::new(provider));
+    }
+    let snapshot = build(&configuration, &Catalog::builtin(), &environment, 1).unwrap();
+    let anthropic = snapshot.provider("anthropic").unwrap();
+    assert_eq!(anthropic.keys[0].value.expose(), "Bearer token");
+    let gemini = snapshot.provider("gemini").unwrap();
+    assert_eq!(gemini.base_url, "https://google.example/v1beta");
+    assert_eq!(gemini.keys[0].value.expose(), "key");
+    let (name, value) = &snapshot.provider("openai").unwrap().network.extra_headers[0];
+    assert_eq!((name.as_str(), value.as_bytes()), ("openai-organization", &b"org-1"[..]));
+}
+
+#[test]
+fn time_outs_derive_from_the_requests() {
+    let network = |more: Value| {
+        let openai = json!({"keys": [{"name": "a", "value": "sk-1"}], "network_config": more});
+        let snapshot = snapshot(&json!({"providers": {"openai": openai}}), &empty()).unwrap();
+        snapshot.provider("openai").unwrap().network.clone()
+    };
+    let seconds = |network: &crate::provider::Network| {
+        let all = [
+            network.connect_timeout,
+            network.header_timeout,
+            network.stream_header_timeout,
+            network.first_token_timeout,
+            network.idle_timeout,
+            network.total_timeout,
+        ];
+        all.map(|time| time.as_secs())
+    };
+    let plain = network(json!({}));
+    assert_eq!(seconds(&plain), [10, 30, 60, 60, 60, 30]);
+    assert_eq!(plain.stream_total_timeout, None);
+    let short = network(json!({"default_request_timeout_in_seconds": 1}));
+    assert_eq!(seconds(&short), [10, 1, 2, 2, 60, 1]);
+    let all = network(json!({
+        "connect_timeout_in_seconds": 1,
+        "header_timeout_in_seconds": 2,
+        "first_token_timeout_in_seconds": 3,
+        "stream_idle_timeout_in_seconds": 4,
+        "total_timeout_in_seconds": 5,
+        "stream_total_timeout_in_seconds": 6,
+    }));
+    assert_eq!(seconds(&all), [1, 2, 2, 3, 4, 5]);
+    assert_eq!(all.stream_total_timeout.map(|time| time.as_secs()), Some(6));
+}

@@ -114,3 +114,18 @@ fn errors_keep_the_vendor_s_words() {
     assert_eq!(failure.error_type.as_deref(), Some("overloaded_error"));
     assert_eq!(failure.kind.as_str(), "overloaded");
 }
+
+#[test]
+fn thinking_may_be_asked_for_flat_or_nested() {
+    let ask = |reasoning: Value| {
+        let mut request = json!({"model": "m", "max_tokens": 8000,
+            "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in reasoning.as_object().unwrap() {
+            request[name] = value.clone();
+        }
+        encode("claude-haiku-4-5", &request).unwrap()
+    };
+    let flat = ask(json!({"reasoning_max_tokens": 2000}));
+    assert_eq!(flat["thinking"]["budget_tokens"], 2000);
+    assert_eq!(flat, ask(json!({"reasoning": {"max_tokens": 2000}})));
+}

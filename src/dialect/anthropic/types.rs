@@ -215,8 +215,9 @@ impl From<UsageIn> for Usage {
         let cached_write_1h = wire.cache_creation.and_then(|cache| cache.ephemeral_1h_input_tokens);
         let output = wire.output_tokens.unwrap_or(0);
         let reasoning = wire.output_tokens_details.and_then(|details| details.thinking_tokens);
+        let input = wire.input_tokens.unwrap_or(0);
         Usage {
-            input: wire.input_tokens.unwrap_or(0) + cached_read + cached_write,
+            input: input.saturating_add(cached_read).saturating_add(cached_write),
             cached_read,
             cached_write,
             cached_write_1h: cached_write_1h.unwrap_or(0).min(cached_write),

@@ -5,6 +5,7 @@ use super::types::{
     unreadable,
 };
 use crate::dialect::failure_for_status;
+use crate::dialect::status::LONGEST_WAIT;
 use crate::llm::{
     ChatResponse, Choice, Extra, Failure, FailureKind, Part, Retry, Source, StopReason,
 };
@@ -180,7 +181,11 @@ fn failure(status: u16, headers: &HeaderMap, error: Option<ErrorIn>) -> Failure 
     };
     if let Some(kind) = kind {
         failure.kind = kind;
-        failure.retry = Failure::new(Source::Upstream, kind, "").retry;
+        failure.retry = match kind {
+            // The provider's own time-out: it is there to be asked again.
+            FailureKind::Timeout => Retry::SameKey,
+            kind => Failure::new(Source::Upstream, kind, "").retry,
+        };
     }
     if bad_key {
         failure.status = 401;
@@ -197,5 +202,5 @@ fn failure(status: u16, headers: &HeaderMap, error: Option<ErrorIn>) -> Failure 
 /// A duration as Google writes it: `12s`, `0.5s`.
 fn seconds(text: &str) -> Option<Duration> {
     let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    (0.0..1e6).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
 }

@@ -257,11 +257,11 @@ pub(super) struct UsageIn {
 impl From<UsageIn> for Usage {
     /// Google counts thoughts apart from the candidates; the hub counts all output together.
     fn from(wire: UsageIn) -> Usage {
-        let input = wire.prompt_token_count + wire.tool_use_prompt_token_count;
+        let input = wire.prompt_token_count.saturating_add(wire.tool_use_prompt_token_count);
         Usage {
             input,
             cached_read: wire.cached_content_token_count.min(input),
-            output: wire.candidates_token_count + wire.thoughts_token_count,
+            output: wire.candidates_token_count.saturating_add(wire.thoughts_token_count),
             reasoning: wire.thoughts_token_count,
             ..Usage::default()
         }

@@ -65,7 +65,11 @@ fn decode_chat(wire: ChatRequestWire) -> Result<ChatRequest, Failure> {
         tool_choice: wire.tool_choice.as_ref().map(decode_tool_choice).transpose()?.flatten(),
         parallel_tool_calls: wire.parallel_tool_calls,
         response_format: wire.response_format.map(decode_format),
-        reasoning: decode_reasoning(wire.reasoning_effort, wire.reasoning),
+        reasoning: decode_reasoning(
+            wire.reasoning_effort,
+            wire.reasoning,
+            wire.reasoning_max_tokens,
+        ),
         max_tokens: wire.max_completion_tokens.or(wire.max_tokens),
         temperature: wire.temperature,
         top_p: wire.top_p,
@@ -305,9 +309,13 @@ fn decode_format(wire: ResponseFormatWire) -> ResponseFormat {
     }
 }
 
-fn decode_reasoning(effort: Option<String>, wire: Option<ReasoningWire>) -> Option<Reasoning> {
-    let (nested, max_tokens) = wire.map_or((None, None), |wire| (wire.effort, wire.max_tokens));
-    let effort = effort.or(nested);
+fn decode_reasoning(
+    effort: Option<String>,
+    wire: Option<ReasoningWire>,
+    max_tokens: Option<i64>,
+) -> Option<Reasoning> {
+    let (nested, nested_max) = wire.map_or((None, None), |wire| (wire.effort, wire.max_tokens));
+    let (effort, max_tokens) = (effort.or(nested), max_tokens.or(nested_max));
     (effort.is_some() || max_tokens.is_some()).then_some(Reasoning { effort, max_tokens })
 }
 
@@ -356,6 +364,7 @@ fn encode_chat(chat: &ChatRequest, context: &EncodeContext) -> ChatRequestWire {
             _ => effort,
         }),
         reasoning: None,
+        reasoning_max_tokens: None,
         max_tokens,
         max_completion_tokens,
         temperature: chat.temperature,

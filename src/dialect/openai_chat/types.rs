@@ -1,6 +1,6 @@
 //! OpenAI's JSON. Unknown fields are kept in `rest` wherever a codec must write them back.
 
-use crate::llm::Usage;
+use crate::llm::{Cost, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -21,6 +21,9 @@ pub(super) struct ChatRequestWire {
     pub(super) reasoning_effort: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reasoning: Option<ReasoningWire>,
+    /// Bifrost's flat spelling of `reasoning.max_tokens`.
+    #[serde(default, skip_serializing)]
+    pub(super) reasoning_max_tokens: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -323,6 +326,9 @@ pub(super) struct UsageWire {
     /// DeepSeek's spelling of the cached part.
     #[serde(default, skip_serializing)]
     pub(super) prompt_cache_hit_tokens: Option<u64>,
+    /// US dollars, as OpenRouter's number or in Perplexity's object.
+    #[serde(default, skip_serializing)]
+    pub(super) cost: Option<Value>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -365,6 +371,10 @@ impl From<UsageWire> for Usage {
             reasoning: completion.reasoning_tokens.unwrap_or(0).min(wire.completion_tokens),
             input_audio: prompt.audio_tokens.unwrap_or(0),
             output_audio: completion.audio_tokens.unwrap_or(0),
+            cost: wire.cost.as_ref().and_then(|cost| {
+                let dollars = cost.as_f64().or_else(|| cost.get("total_cost")?.as_f64());
+                Cost::from_dollars(dollars?)
+            }),
         }
     }
 }
@@ -390,6 +400,7 @@ impl From<Usage> for UsageWire {
                 rejected_prediction_tokens: some(0),
             }),
             prompt_cache_hit_tokens: None,
+            cost: None,
         }
     }
 }

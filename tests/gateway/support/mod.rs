@@ -87,6 +87,11 @@ impl Gateway {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
     }
 
+    /// Where the gateway itself is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) async fn chat(&self, body: impl Into<Bytes>) -> Answer {
         self.send("POST", "/v1/chat/completions", &[], body).await
     }

@@ -4,6 +4,7 @@
 //! Key order, unknown fields, number spellings and cache markers survive, and a long prompt is never
 //! parsed into values and written again.
 
+mod reasoning;
 mod request;
 mod response;
 mod stream;

@@ -1,5 +1,6 @@
 //! A request as it came, with what routing needs read from its top level.
 
+use super::reasoning;
 use crate::dialect::{MaxTokensField, Quirks};
 use crate::llm::{Failure, Operation};
 use bytes::Bytes;
@@ -17,6 +18,9 @@ pub struct RawRequest {
     body: Bytes,
     members: SmallVec<[Member; 8]>,
     model: Arc<str>,
+    /// Whether the body spells the model in another way (`%2F`).
+    model_is_encoded: bool,
+    choices: u64,
     stream: bool,
     include_usage: bool,
     fallbacks: Option<Vec<String>>,
@@ -25,7 +29,7 @@ pub struct RawRequest {
 
 /// Where a top-level member stands in the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Member {
+pub(super) struct Member {
     name: Name,
     /// From the key's opening quote.
     start: usize,
@@ -52,8 +56,14 @@ const KNOWN: &[&str] = &[
     "max_tokens",
     "max_completion_tokens",
     "reasoning_effort",
+    "reasoning",
+    "reasoning_max_tokens",
     "tool_choice",
+    "n",
 ];
+
+/// OpenAI's bound of `n`.
+const MOST_CHOICES: u64 = 128;
 
 impl RawRequest {
     /// Reads the top level of `body`.
@@ -66,16 +76,20 @@ impl RawRequest {
             body,
             members,
             model: Arc::default(),
+            model_is_encoded: false,
+            choices: 1,
             stream: false,
             include_usage: false,
             fallbacks: None,
             max_tokens: None,
         };
-        request.model = request.read_model()?;
+        (request.model, request.model_is_encoded) = request.read_model()?;
         request.require_content(operation)?;
         request.stream = operation == Operation::Chat && request.read_bool("stream")?;
         request.fallbacks = request.read_fallbacks()?;
         request.include_usage = request.read_include_usage()?;
+        request.choices = request.read_number("n").unwrap_or(1).clamp(1, MOST_CHOICES);
+        reasoning::check(&request)?;
         request.max_tokens =
             request.read_number("max_completion_tokens").or(request.read_number("max_tokens"));
         Ok(request)
@@ -111,15 +125,23 @@ impl RawRequest {
         self.max_tokens
     }
 
+    /// How many answers are asked for (`n`), 1 to 128.
+    pub fn choices(&self) -> u64 {
+        self.choices
+    }
+
     /// The body for a provider that speaks this format: the client's bytes, but for the model's
-    /// name, the gateway's own `fallbacks`, the usage that is always asked of a stream, and what the
-    /// provider's quirks demand. The same allocation when nothing differs.
+    /// name, the gateway's own `fallbacks`, the usage that is always asked of a stream, Bifrost's
+    /// `reasoning`, and what the provider's quirks demand. The same allocation when nothing differs.
     ///
     /// # Errors
     /// Never today; an edit that a body cannot take would be one.
     pub fn for_upstream(&self, model: &str, quirks: &Quirks) -> Result<Bytes, Failure> {
         let mut edits = Edits::default();
-        if model != &*self.model {
+        let prefix = quirks.prefix_of(model);
+        if !prefix.is_empty() {
+            edits.replace("model", quoted(&format!("{prefix}{model}")));
+        } else if model != &*self.model || self.model_is_encoded {
             edits.replace("model", quoted(model));
         }
         edits.remove("fallbacks");
@@ -130,12 +152,25 @@ impl RawRequest {
         } else if !quirks.stream_options {
             edits.remove("stream_options");
         }
-        self.apply_quirks(quirks, &mut edits);
+        if quirks.model_drops.iter().any(|drop| drop.refuses(model, "reasoning_effort")) {
+            edits.remove("reasoning");
+            edits.remove("reasoning_max_tokens");
+        } else if !quirks.reasoning_object {
+            reasoning::flatten(self, quirks, &mut edits);
+        }
+        self.apply_quirks(model, quirks, &mut edits);
         Ok(self.apply(&edits))
     }
 
-    fn apply_quirks(&self, quirks: &Quirks, edits: &mut Edits) {
-        for name in quirks.drop_params {
+    fn apply_quirks(&self, model: &str, quirks: &Quirks, edits: &mut Edits) {
+        // The first edit of a member counts, so that renaming stands before dropping.
+        for (from, to) in quirks.rename_params {
+            if self.member(from).is_some() && self.member(to).is_none() {
+                edits.rename(from, to);
+            }
+        }
+        let by_model = quirks.model_drops.iter().filter(|drop| drop.concerns(model));
+        for name in quirks.drop_params.iter().chain(by_model.flat_map(|drop| drop.params)) {
             edits.remove(name);
         }
         let (wrong, right) = match quirks.max_tokens_field {
@@ -152,8 +187,8 @@ impl RawRequest {
         if !quirks.minimal_effort && self.text("reasoning_effort") == Some("\"minimal\"") {
             edits.replace("reasoning_effort", "\"low\"".to_owned());
         }
-        if quirks.tool_choice_required != "required"
-            && self.text("tool_choice") == Some("\"required\"")
+        let forced = |choice: &str| choice == "\"required\"" || choice.starts_with('{');
+        if quirks.tool_choice_required != "required" && self.text("tool_choice").is_some_and(forced)
         {
             edits.replace("tool_choice", quoted(quirks.tool_choice_required));
         }
@@ -222,6 +257,11 @@ impl RawRequest {
                 out.extend_from_slice(slice(member.start..member.value.start));
                 out.extend_from_slice(value.as_bytes());
             }
+            Some(Edit::Become(name, value)) => {
+                out.extend_from_slice(quoted(name).as_bytes());
+                out.push(b':');
+                out.extend_from_slice(value.as_bytes());
+            }
             Some(Edit::Rename(name)) => {
                 out.extend_from_slice(quoted(name).as_bytes());
                 out.push(b':');
@@ -231,23 +271,24 @@ impl RawRequest {
         }
     }
 
-    fn member(&self, name: &str) -> Option<&Member> {
+    pub(super) fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name.as_str() == name)
     }
 
     /// The JSON text of a member's value.
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         let member = self.member(name)?;
         std::str::from_utf8(self.body.get(member.value.clone())?).ok()
     }
 
-    fn read_model(&self) -> Result<Arc<str>, Failure> {
+    /// The model, and whether the body has it percent-encoded, as it stands in paths.
+    fn read_model(&self) -> Result<(Arc<str>, bool), Failure> {
         let text = self.text("model").filter(|text| *text != "null");
         let Some(text) = text else {
             return Err(Failure::invalid("model is required").with_param("model"));
         };
         match serde_json::from_str::<Cow<str>>(text) {
-            Ok(model) if !model.trim().is_empty() => Ok(model.into()),
+            Ok(model) if !model.trim().is_empty() => Ok(decoded(&model)),
             Ok(_) => Err(Failure::invalid("model must not be empty").with_param("model")),
             Err(_) => Err(wrong_type("model", "a string", text)),
         }
@@ -333,7 +374,7 @@ impl Name {
 
 /// What is to change in a body.
 #[derive(Debug, Default)]
-struct Edits<'a> {
+pub(super) struct Edits<'a> {
     list: SmallVec<[(&'a str, Edit<'a>); 8]>,
     appended: Option<(&'a str, &'a str)>,
 }
@@ -342,6 +383,8 @@ struct Edits<'a> {
 enum Edit<'a> {
     Replace(String),
     Rename(&'a str),
+    /// Another name and another value.
+    Become(&'a str, String),
     Remove,
 }
 
@@ -350,6 +393,7 @@ impl Edit<'_> {
         match self {
             Edit::Replace(value) => value.len(),
             Edit::Rename(name) => name.len() + 3,
+            Edit::Become(name, value) => name.len() + value.len() + 3,
             Edit::Remove => 0,
         }
     }
@@ -364,7 +408,11 @@ impl<'a> Edits<'a> {
         self.list.push((name, Edit::Rename(to)));
     }
 
-    fn remove(&mut self, name: &'a str) {
+    pub(super) fn make(&mut self, name: &'a str, to: &'a str, value: String) {
+        self.list.push((name, Edit::Become(to, value)));
+    }
+
+    pub(super) fn remove(&mut self, name: &'a str) {
         self.list.push((name, Edit::Remove));
     }
 
@@ -391,7 +439,19 @@ fn with_usage(options: &str) -> String {
     serde_json::Value::Object(options).to_string()
 }
 
-fn quoted(text: &str) -> String {
+/// A name that was percent-encoded, which only a slash or a colon in it needs, is taken for what it
+/// stands for.
+fn decoded(model: &str) -> (Arc<str>, bool) {
+    if !model.contains('%') {
+        return (model.into(), false);
+    }
+    match percent_encoding::percent_decode_str(model).decode_utf8() {
+        Ok(decoded) if !decoded.trim().is_empty() && decoded != model => (decoded.into(), true),
+        _ => (model.into(), false),
+    }
+}
+
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -18,6 +18,10 @@ pub struct RawStream {
     committed: bool,
     /// A `finish_reason` was seen and no content since.
     stopped: bool,
+    /// How many answers there are to come.
+    choices: u64,
+    /// Those that have their `finish_reason`, one bit each; kept where there are several.
+    finished: u128,
     complete: bool,
     usage: Option<Usage>,
     /// The JSON of the chunk that is kept back.
@@ -29,12 +33,14 @@ pub struct RawStream {
 }
 
 impl RawStream {
-    /// A stream for a client that asked for the usage chunk, or did not.
-    pub fn new(include_usage: bool) -> Self {
+    /// A stream of `choices` answers for a client that asked for the usage chunk, or did not.
+    pub fn new(include_usage: bool, choices: u64) -> Self {
         RawStream {
             include_usage,
             committed: false,
             stopped: false,
+            choices,
+            finished: 0,
             complete: false,
             usage: None,
             held: None,
@@ -85,6 +91,7 @@ impl RawStream {
         self.shortest = self.shortest.min(data.len());
         self.stopped = has_text_value(data, b"\"finish_reason\"");
         if self.stopped {
+            self.finished |= finished(data, self.choices);
             self.held = Some(data.clone());
         } else {
             out.extend_from_slice(&frame.raw);
@@ -92,9 +99,11 @@ impl RawStream {
         Ok(())
     }
 
-    /// The connection has ended. A provider that sends no `[DONE]` is done when it gave a reason.
+    /// The connection has ended. A provider that sends no `[DONE]` is done when it gave a reason, and
+    /// for each answer if it was asked for several.
     pub fn close(&mut self) {
-        self.complete |= self.stopped;
+        let all = self.choices == 1 || u64::from(self.finished.count_ones()) >= self.choices;
+        self.complete |= self.stopped && all;
     }
 
     /// Whether the client cannot be moved to another provider any more.
@@ -183,6 +192,27 @@ fn commits(data: &[u8]) -> Result<bool, Failure> {
         .choices
         .iter()
         .any(|choice| choice.finish_reason.is_some() || choice.delta.says_something()))
+}
+
+/// The answers that end in this chunk, one bit each. One alone needs no look.
+fn finished(data: &[u8], choices: u64) -> u128 {
+    #[derive(Deserialize)]
+    struct Ends {
+        #[serde(default)]
+        choices: Vec<End>,
+    }
+    #[derive(Deserialize)]
+    struct End {
+        #[serde(default)]
+        index: u32,
+        finish_reason: Option<IgnoredAny>,
+    }
+    if choices == 1 {
+        return 0;
+    }
+    let ends = serde_json::from_slice::<Ends>(data).map_or(Vec::new(), |ends| ends.choices);
+    let ends = ends.iter().filter(|end| end.finish_reason.is_some());
+    ends.fold(0, |bits, end| bits | 1_u128.checked_shl(end.index).unwrap_or(0))
 }
 
 fn bad_chunk() -> Failure {

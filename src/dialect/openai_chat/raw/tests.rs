@@ -263,7 +263,7 @@ fn stream() -> impl Strategy<Value = Vec<Sent>> {
 }
 
 fn pass(pieces: &[&[u8]], include_usage: bool) -> String {
-    let (mut reader, mut stream) = (FrameReader::default(), RawStream::new(include_usage));
+    let (mut reader, mut stream) = (FrameReader::default(), RawStream::new(include_usage, 1));
     let mut out = BytesMut::new();
     let mut push = |frame: &Frame| stream.push(frame, &mut out).unwrap();
     for piece in pieces {

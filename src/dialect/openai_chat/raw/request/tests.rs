@@ -115,3 +115,82 @@ fn what_only_the_grammar_allows_passes() {
     let renamed = upstream(odd, "n", &Quirks::NONE);
     assert_eq!(renamed, odd.replace("\"m\"", "\"n\""));
 }
+
+#[test]
+fn the_quirks_of_vendors_are_met() {
+    let row = |name| &catalog::find(name).unwrap().quirks;
+    let ask = |provider, model, more: &str| {
+        upstream(&format!(r#"{{"model":"{model}","messages":[1]{more}}}"#), model, row(provider))
+    };
+    let plain = |model: &str, more: &str| format!(r#"{{"model":"{model}","messages":[1]{more}}}"#);
+    let cache = r#","prompt_cache_key":"s1""#;
+    assert_eq!(ask("fireworks", "m", cache), plain("m", r#","user":"s1""#));
+    let both = r#","prompt_cache_key":"s1","user":"u""#;
+    assert_eq!(ask("fireworks", "m", both), plain("m", r#","user":"u""#));
+    let tool = r#","tool_choice":{"type":"function","function":{"name":"f"}}"#;
+    assert_eq!(ask("mistral", "m", tool), plain("m", r#","tool_choice":"any""#));
+    assert_eq!(ask("groq", "m", tool), plain("m", tool));
+    assert_eq!(ask("groq", "gpt-oss-20b", ""), plain("openai/gpt-oss-20b", ""));
+    assert_eq!(ask("groq", "openai/gpt-oss-20b", ""), plain("openai/gpt-oss-20b", ""));
+    let all = r#","presence_penalty":1,"frequency_penalty":1,"stop":"x","reasoning_effort":"low""#;
+    for (model, left) in [
+        ("grok-4", ""),
+        ("grok-4-fast-non-reasoning", all),
+        ("grok-3-mini", r#","reasoning_effort":"low""#),
+        ("grok-3", r#","frequency_penalty":1,"stop":"x""#),
+        ("grok-2-vision", all),
+    ] {
+        assert_eq!(ask("xai", model, all), plain(model, left), "{model}");
+    }
+}
+
+#[test]
+fn bifrosts_reasoning_becomes_an_effort() {
+    let row = |name| &catalog::find(name).unwrap().quirks;
+    let ask = |more: &str, quirks| {
+        upstream(&format!(r#"{{"model":"m","messages":[1],{more}}}"#), "m", quirks)
+    };
+    for (more, expected) in [
+        (r#""reasoning":{"effort":"high"}"#, r#","reasoning_effort":"high""#),
+        (r#""reasoning": {"effort":"minimal","max_tokens":9}"#, r#","reasoning_effort":"minimal""#),
+        (
+            r#""reasoning":{"max_tokens":100},"max_tokens":1000"#,
+            r#","reasoning_effort":"low","max_tokens":1000"#,
+        ),
+        (
+            r#""reasoning":{"max_tokens":900},"max_tokens":1000"#,
+            r#","reasoning_effort":"high","max_tokens":1000"#,
+        ),
+        (r#""reasoning":{"max_tokens":900}"#, r#","reasoning_effort":"medium""#),
+        (r#""reasoning_max_tokens":0"#, r#","reasoning_effort":"none""#),
+        (r#""reasoning":{"enabled":false}"#, ""),
+        (
+            r#""reasoning":{"max_tokens":5},"reasoning_effort":"low""#,
+            r#","reasoning_effort":"low""#,
+        ),
+        (r#""reasoning":"yes""#, r#","reasoning":"yes""#),
+    ] {
+        let expected = format!(r#"{{"model":"m","messages":[1]{expected}}}"#);
+        assert_eq!(ask(more, &Quirks::NONE), expected, "{more}");
+    }
+    let minimal = ask(r#""reasoning":{"effort":"minimal"}"#, row("groq"));
+    assert!(minimal.ends_with(r#""reasoning_effort":"low"}"#), "{minimal}");
+    let kept = ask(r#""reasoning":{"effort":"high"}"#, row("openrouter"));
+    assert!(kept.ends_with(r#""reasoning":{"effort":"high"}}"#), "{kept}");
+    let twice =
+        r#"{"model":"m","messages":[1],"reasoning_max_tokens":1,"reasoning":{"max_tokens":1}}"#;
+    assert_eq!(parse(twice).unwrap_err().param.as_deref(), Some("reasoning_max_tokens"));
+}
+
+#[test]
+fn a_model_may_be_percent_encoded_and_answers_be_counted() {
+    let request = parse(r#"{"model":"openai%2Fgpt-4o","messages":[1],"n":3}"#).unwrap();
+    assert_eq!((&**request.model(), request.choices()), ("openai/gpt-4o", 3));
+    let bare = r#"{"model":"meta%2Dllama","messages":[1]}"#;
+    assert_eq!(
+        upstream(bare, "meta-llama", &Quirks::NONE),
+        r#"{"model":"meta-llama","messages":[1]}"#
+    );
+    let odd = parse(r#"{"model":"50%off","messages":[1],"n":1e9}"#).unwrap();
+    assert_eq!((&**odd.model(), odd.choices()), ("50%off", 128));
+}

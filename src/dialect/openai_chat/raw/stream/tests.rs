@@ -11,7 +11,7 @@ const USAGE: &str =
 
 /// What the client of a stream sees, and the stream.
 fn pass(include_usage: bool, input: &str) -> (String, RawStream) {
-    let (mut stream, mut out) = (RawStream::new(include_usage), BytesMut::new());
+    let (mut stream, mut out) = (RawStream::new(include_usage, 1), BytesMut::new());
     let mut reader = FrameReader::default();
     reader.push(input.as_bytes());
     while let Some(frame) = reader.next_frame().unwrap() {
@@ -152,7 +152,7 @@ fn comments_and_line_ends_pass_after_the_first_content() {
 fn a_stream_commits_with_its_first_content() {
     let mut out = BytesMut::new();
     let committed = |chunk: &str, out: &mut BytesMut| {
-        let mut stream = RawStream::new(false);
+        let mut stream = RawStream::new(false, 1);
         let data = Some(Bytes::copy_from_slice(chunk.as_bytes()));
         stream.push(&Frame { data, ..Frame::default() }, out).map(|()| stream.committed())
     };
@@ -179,7 +179,7 @@ fn an_error_event_is_a_failure_and_the_word_alone_is_not() {
     let mut out = BytesMut::new();
     let mut push = |chunk: &str| {
         let data = Some(Bytes::copy_from_slice(chunk.as_bytes()));
-        RawStream::new(false).push(&Frame { data, ..Frame::default() }, &mut out)
+        RawStream::new(false, 1).push(&Frame { data, ..Frame::default() }, &mut out)
     };
     let kind = |failure: Result<(), Failure>| failure.map_err(|failure| failure.kind);
     let overloaded = r#"{"error":{"message":"busy","type":"overloaded_error"}}"#;
