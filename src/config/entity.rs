@@ -83,9 +83,9 @@ pub struct ProviderConfig {
     pub keys: Vec<KeyConfig>,
     /// How to talk to it.
     pub network: NetworkConfig,
-    /// Requests in flight at most. Default 1000.
+    /// Requests in flight at most.
     pub concurrency: u32,
-    /// Requests that may wait for a place at most. Default 5000.
+    /// Requests that may wait for a place at most.
     pub buffer_size: u32,
     /// The way out; `None` is direct.
     pub proxy: Option<ProxyConfig>,
@@ -98,14 +98,19 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
+    /// Requests in flight at most, unless the operator says otherwise.
+    pub const CONCURRENCY: u32 = 1000;
+    /// Requests that may wait for a place at most, unless the operator says otherwise.
+    pub const BUFFER_SIZE: u32 = 5000;
+
     /// A provider with the defaults and no keys.
     pub fn new(name: &str) -> Self {
         ProviderConfig {
             name: name.to_owned(),
             keys: Vec::new(),
             network: NetworkConfig::default(),
-            concurrency: 1000,
-            buffer_size: 5000,
+            concurrency: Self::CONCURRENCY,
+            buffer_size: Self::BUFFER_SIZE,
             proxy: None,
             send_back_raw_request: false,
             send_back_raw_response: false,
