@@ -1,5 +1,6 @@
 //! From the configuration to a [`Snapshot`]: references resolved, everything checked and indexed.
 
+use super::admin::Admin;
 use super::build_provider::provider;
 use super::entity::{
     AuthConfig, BudgetConfig, Configuration, ProviderBindingConfig, RateLimitConfig,
@@ -8,7 +9,7 @@ use super::entity::{
 use super::env::Environment;
 use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
-use super::snapshot::{Admin, Binding, MeterSpec, Snapshot, Unit, VirtualKey};
+use super::snapshot::{Binding, MeterSpec, Snapshot, Unit, VirtualKey};
 use super::window::Window;
 use crate::provider::{AccessList, Provider, Secret};
 use hashbrown::HashMap;

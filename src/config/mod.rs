@@ -6,6 +6,7 @@
 //! [`Snapshot`] of it, [`Live`] publishes snapshots behind one swap and writes changes to the
 //! store. The only reader of the process environment is [`env`].
 
+mod admin;
 mod apply;
 mod apply_provider;
 mod build;
@@ -28,6 +29,7 @@ mod snapshot;
 mod stored;
 pub mod window;
 
+pub use admin::Admin;
 pub use apply::{IdSource, apply_virtual_key, secret_hash};
 pub use apply_provider::{apply_key, apply_provider};
 pub use build::build;
@@ -36,8 +38,8 @@ pub use input::{
     BindingInput, BudgetInput, BudgetsInput, KeyInput, LimitsInput, NetworkInput, ProviderInput,
     ProxyInput, RateLimitInput, VirtualKeyInput,
 };
-pub use input_settings::{apply_auth, apply_client};
+pub use input_settings::apply_settings;
 pub use json::MeterUsage;
 pub use live::{ChangeError, Live};
 pub use problem::{Problem, Problems};
-pub use snapshot::{Admin, Binding, MeterSpec, Snapshot, Unit, VirtualKey};
+pub use snapshot::{Binding, MeterSpec, Snapshot, Unit, VirtualKey};

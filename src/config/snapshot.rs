@@ -1,10 +1,11 @@
 //! What was configured, indexed by what the request path asks. Immutable.
 
+use super::admin::Admin;
 use super::entity::ClientConfig;
 use super::pricing::Catalog;
 use super::problem::Problem;
 use super::window::Window;
-use crate::provider::{AccessList, Key, Provider, Secret};
+use crate::provider::{AccessList, Key, Provider};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -28,17 +29,6 @@ pub struct Snapshot {
     /// What an operator should know though it stops nothing, such as a key whose environment
     /// variable is not set.
     pub warnings: Vec<Problem>,
-}
-
-/// Credentials of the management API.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// User name.
-    pub username: Secret,
-    /// Password.
-    pub password: Secret,
-    /// Whether inference asks for them as well.
-    pub on_inference: bool,
 }
 
 /// A virtual key.
