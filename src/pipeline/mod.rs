@@ -9,6 +9,7 @@ mod call;
 mod explain;
 mod extra_fields;
 mod record;
+mod redact;
 mod stream;
 mod translate;
 
