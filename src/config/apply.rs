@@ -79,12 +79,25 @@ pub fn apply_virtual_key(
     now: i64,
 ) -> Result<VirtualKeyConfig, Vec<Problem>> {
     let mut problems = Problems::default();
+    let key = virtual_key_config(existing, input, ids, now, &mut problems);
+    problems.check(key).map_err(|problems| problems.0)
+}
+
+/// Like [`apply_virtual_key`]: where something is wrong, what can be understood of it, for finding
+/// whatever else is wrong.
+pub(super) fn virtual_key_config(
+    existing: Option<&VirtualKeyConfig>,
+    input: VirtualKeyInput,
+    ids: &mut IdSource,
+    now: i64,
+    problems: &mut Problems,
+) -> VirtualKeyConfig {
     let path = input.path.clone();
     let mut key = match existing {
         Some(existing) => VirtualKeyConfig { updated_at: now, ..existing.clone() },
         None => new_virtual_key(&input, ids, now),
     };
-    set_value(&mut key, existing.is_none(), input.value, &join(&path, "value"), &mut problems);
+    set_value(&mut key, existing.is_none(), input.value, &join(&path, "value"), problems);
     match input.name {
         Some(name) if name.trim().is_empty() => problems.add(join(&path, "name"), "is empty"),
         Some(name) => key.name = name,
@@ -111,11 +124,11 @@ pub fn apply_virtual_key(
     set(&mut key.customer_id, input.customer_id);
     if let Some(list) = input.provider_configs {
         let old = key.provider_configs.take().unwrap_or_default();
-        key.provider_configs = list.map(|list| bindings(&old, list, ids, &mut problems));
+        key.provider_configs = list.map(|list| bindings(&old, list, ids, problems));
     }
-    let limits = Level { path: &path, ids, problems: &mut problems };
+    let limits = Level { path: &path, ids, problems };
     limits.apply(&mut key.budgets, &mut key.rate_limit, input.limits);
-    problems.check(key).map_err(|problems| problems.0)
+    key
 }
 
 fn new_virtual_key(input: &VirtualKeyInput, ids: &mut IdSource, now: i64) -> VirtualKeyConfig {
@@ -314,6 +327,7 @@ impl Level<'_> {
         let window = Window::parse(&budget.reset_duration, budget.calendar_aligned, zone);
         if let Err(message) = window {
             self.problems.add(join(&path, "reset_duration"), message);
+            return None;
         }
         Some(budget)
     }
@@ -336,19 +350,19 @@ impl Level<'_> {
         set(&mut limit.token_max_limit, input.token_max_limit);
         set(&mut limit.token_reset_duration, input.token_reset_duration);
         let halves = [
-            ("request", limit.request_max_limit, &mut limit.request_reset_duration),
-            ("token", limit.token_max_limit, &mut limit.token_reset_duration),
+            ("request", limit.request_max_limit, &limit.request_reset_duration),
+            ("token", limit.token_max_limit, &limit.token_reset_duration),
         ];
+        let mut is_clear = true;
         for (name, max_limit, duration) in halves {
-            let path = join(&path, &format!("{name}_reset_duration"));
-            match (max_limit, duration.as_deref()) {
-                (Some(_), None) => self.problems.add(path, "missing: a limit needs its duration"),
-                (_, Some(text)) => {
-                    if let Err(message) = Window::parse(text, false, None) {
-                        self.problems.add(path, message);
-                    }
-                }
-                (None, None) => {}
+            let window = match (max_limit, duration.as_deref()) {
+                (Some(_), None) => Err("missing: a limit needs its duration".to_owned()),
+                (_, Some(text)) => Window::parse(text, false, None).map(|_| ()),
+                (None, None) => Ok(()),
+            };
+            if let Err(message) = window {
+                is_clear = false;
+                self.problems.add(join(&path, &format!("{name}_reset_duration")), message);
             }
         }
         let limits = limit.request_max_limit.is_some() || limit.token_max_limit.is_some();
@@ -356,7 +370,7 @@ impl Level<'_> {
             // A body that names durations and no limit would look limited and not be.
             self.problems.add(path, "has a duration but no limit; `{}` removes the rate limit");
         }
-        Some(limit)
+        is_clear.then_some(limit)
     }
 }
 

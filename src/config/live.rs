@@ -24,7 +24,7 @@ pub struct Live {
     catalog: Arc<Catalog>,
     environment: Environment,
     store: Db,
-    /// What config.json says in vain; belongs to every snapshot.
+    /// What config.json and the environment say in vain; belongs to every snapshot.
     file_warnings: Vec<Problem>,
 }
 
@@ -62,14 +62,19 @@ impl Live {
         let version = rows.version;
         let old = stored::from_rows(rows)?;
         let mut new = old.clone();
+        let mut problems = Problems::default();
         let mut file_warnings = Vec::new();
         let mut file_hashes = Vec::new();
         if let Some(file) = file {
             let now = jiff::Timestamp::now().as_millisecond();
-            file_hashes = seed::apply(&file, &mut new, &hashes, &environment, now)?;
+            let (hashes, later) = seed::apply(&file, &mut new, &hashes, &environment, now);
+            problems.0 = file.problems;
+            problems.add_later(later);
+            file_hashes = hashes;
             file_warnings = file.warnings;
         }
         if new.providers.is_empty() {
+            file_warnings.extend(environment.own_addresses());
             for provider in environment.providers() {
                 tracing::info!(provider = provider.name, "provider found in the environment");
                 new.providers.insert(provider.name.clone(), Arc::new(provider));
@@ -78,7 +83,13 @@ impl Live {
         let mut change = stored::difference(&old, &new);
         change.file_hashes = file_hashes;
         let catalog = Catalog::builtin();
-        let built = build(&new, &catalog, &environment, count(version))?;
+        let built = match build(&new, &catalog, &environment, count(version)) {
+            Ok(built) => problems.check(built)?,
+            Err(later) => {
+                problems.add_later(later);
+                return Err(problems);
+            }
+        };
         let version = match stored::is_empty(&change) {
             true => version,
             false => store.write_config(&change).await?,

@@ -45,6 +45,69 @@ fn full() -> Value {
 }
 
 #[tokio::test]
+async fn a_base_url_that_is_gone_stops_no_start() {
+    let store = Db::memory().await.unwrap();
+    let variables = [
+        ("OPENAI_API_KEY", "sk-1"),
+        ("OPENAI_BASE_URL", "http://proxy/v1"),
+        ("OLLAMA_HOST", "127.0.0.1:11434"),
+    ];
+    let live = Live::open(None, Environment::of(&variables), store.clone()).await.unwrap();
+    let base_url = |live: &Live, name| {
+        let snapshot = live.snapshot();
+        snapshot.provider(name).map(|provider| provider.base_url.clone())
+    };
+    assert_eq!(base_url(&live, "openai").unwrap(), "http://proxy/v1");
+
+    let environment = Environment::of(&variables[..1]);
+    let live = Live::open(None, environment, store.clone()).await.unwrap();
+    assert_eq!(base_url(&live, "openai").unwrap(), "https://api.openai.com");
+    assert_eq!(base_url(&live, "ollama"), None);
+    let warnings = live.snapshot().warnings.iter().map(Problem::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        warnings,
+        [
+            "providers.ollama.network_config.base_url: environment variable `OLLAMA_HOST` is not set; the provider `ollama` is left out",
+            "providers.openai.network_config.base_url: environment variable `OPENAI_BASE_URL` is not set; https://api.openai.com is used",
+        ]
+    );
+
+    // What its users export for their SDKs is no address of a provider.
+    let own = [("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://localhost:8080/v1")];
+    let environment = Environment::of(&own).serving("0.0.0.0", 8080);
+    let live = Live::open(None, environment, store).await.unwrap();
+    assert_eq!(base_url(&live, "openai").unwrap(), "https://api.openai.com");
+    let warnings = live.snapshot().warnings.clone();
+    let why = "http://localhost:8080/v1 is the address of this gateway";
+    assert!(warnings.iter().any(|warning| warning.message.starts_with(why)), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn everything_wrong_is_said_at_once() {
+    let json = json!({
+        "client": {"max_request_body_size_mb": "much"},
+        "providers": {"groq": {"network_config": {"base_url": "ftp://x"}}},
+        "governance": {"virtual_keys": [
+            {"id": "a", "rate_limit": {"request_max_limit": 1}}]},
+    });
+    let path = std::env::temp_dir().join(format!("tollbridge-bad-{}.json", std::process::id()));
+    std::fs::write(&path, json.to_string()).unwrap();
+    let file = crate::config::file::load(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let store = Db::memory().await.unwrap();
+    let problems = Live::open(file, Environment::of(&[]), store).await.unwrap_err();
+    let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "client.max_request_body_size_mb",
+            "governance.virtual_keys[0].rate_limit.request_reset_duration",
+            "providers.groq.network_config.base_url",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_is_stored_is_read_back_the_same() {
     let store = Db::memory().await.unwrap();
     let first = open(file(&full()), &store).await;
