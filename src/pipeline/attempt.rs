@@ -4,6 +4,7 @@ use super::backoff::pause;
 use super::call::Call;
 use super::extra_fields::extra_fields;
 use super::record::{Recorder, micros_since, needs_price};
+use super::redact::redact;
 use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
 use super::{Reply, ReplyBody};
@@ -123,7 +124,7 @@ pub(super) fn binding_closed(app: &Arc<App>, binding: &Binding, now: i64) -> Opt
     None
 }
 
-fn limit_name(unit: Unit) -> &'static str {
+pub(super) fn limit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Cost => "budget",
         Unit::Tokens => "token limit",
@@ -159,6 +160,7 @@ impl Attempt<'_> {
         loop {
             let started = Instant::now();
             let result = self.once(key.as_ref(), body.clone(), decoded, started).await;
+            let result = result.map_err(|failure| redact(failure, provider, key.as_deref()));
             self.note(key.as_ref(), started, result.as_ref().err(), &health, recorder);
             let failure = match result {
                 Ok(done) => {
