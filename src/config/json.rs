@@ -129,7 +129,7 @@ pub fn virtual_key_to_json(
     secret: Option<&str>,
 ) -> Value {
     let bindings: Vec<Value> = match &key.provider_configs {
-        None => Vec::new(),
+        None => vec![json!("*")],
         Some(bindings) => {
             bindings.iter().map(|binding| binding_to_json(binding, &key.id, usage)).collect()
         }
@@ -141,11 +141,13 @@ pub fn virtual_key_to_json(
         "value": secret.unwrap_or(&key.secret_masked),
         "secret_is_id": key.secret_is_id,
         "is_active": key.is_active,
-        // Null is every provider, which an empty list is not.
-        "provider_configs": key.provider_configs.as_ref().map(|_| bindings),
+        "provider_configs": bindings,
         "mcp_configs": [],
         "team_id": key.team_id,
         "customer_id": key.customer_id,
+        // Teams and customers of their own are not there yet, only their ids.
+        "team": null,
+        "customer": null,
         "model_substitution": if key.model_substitution { "auto" } else { "off" },
         "created_at": time(key.created_at),
         "updated_at": time(key.updated_at),
@@ -160,7 +162,7 @@ fn binding_to_json(
     usage: UsageOf<'_>,
 ) -> Value {
     let keys: Vec<Value> = match &binding.key_ids {
-        AccessList::Unrestricted => Vec::new(),
+        AccessList::Unrestricted => vec![json!("*")],
         AccessList::Only(ids) => ids.iter().map(|id| json!({"key_id": id})).collect(),
     };
     let mut shown = json!({

@@ -141,6 +141,9 @@ fn providers_are_replaced_and_keep_their_limits_by_id_or_name() {
 fn null_providers_are_every_provider_and_none_are_none() {
     let old = article();
     assert_eq!(update(&old, &json!({"provider_configs": null})).provider_configs, None);
+    assert_eq!(update(&old, &json!({"provider_configs": ["*"]})).provider_configs, None);
+    let mixed = json!({"provider_configs": ["*", {"provider": "openai"}]});
+    assert_eq!(problems(Some(&old), &mixed).len(), 2);
     assert_eq!(update(&old, &json!({"provider_configs": []})).provider_configs, Some(vec![]));
 }
 
@@ -246,7 +249,8 @@ fn what_is_shown_has_bifrost_s_shape() {
     assert_eq!(openai["key_ids"], json!(["*"]));
     assert_eq!(openai["allowed_models"], json!(["gpt-4o-mini"]));
     assert_eq!(openai["virtual_key_id"], "vk-prod");
-    assert!(virtual_key_to_json(&create(&json!({})), &usage, None)["provider_configs"].is_null());
+    let everything = virtual_key_to_json(&create(&json!({})), &usage, None);
+    assert_eq!(everything["provider_configs"], json!(["*"]));
 }
 
 #[test]

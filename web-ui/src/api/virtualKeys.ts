@@ -74,6 +74,17 @@ export type NewVirtualKey = {
   };
 };
 
+/** A key as the API shows it: `["*"]` is every provider. */
+type Shown = Omit<VirtualKey, "provider_configs"> & { provider_configs: ProviderConfig[] | ["*"] };
+
+function fromApi(key: Shown): VirtualKey {
+  const isEverything = (configs: Shown["provider_configs"]): configs is ["*"] => configs[0] === "*";
+  const configs = key.provider_configs;
+  return { ...key, provider_configs: isEverything(configs) ? null : configs };
+}
+
+type ShownPage = Omit<VirtualKeyPage, "virtual_keys"> & { virtual_keys: Shown[] };
+
 const PATH = "/api/governance/virtual-keys";
 const pathOf = (id: string) => `${PATH}/${encodeURIComponent(id)}`;
 
@@ -86,7 +97,10 @@ export function useVirtualKeys(search: string, offset: number) {
   if (search) query.set("search", search);
   return useQuery({
     queryKey: [VIRTUAL_KEYS, search, offset],
-    queryFn: () => call<VirtualKeyPage>("GET", `${PATH}?${query}`),
+    queryFn: async (): Promise<VirtualKeyPage> => {
+      const page = await call<ShownPage>("GET", `${PATH}?${query}`);
+      return { ...page, virtual_keys: page.virtual_keys.map(fromApi) };
+    },
     placeholderData: keepPreviousData,
   });
 }
@@ -95,9 +109,9 @@ export function useVirtualKeys(search: string, offset: number) {
 export function useVirtualKey(id: string | undefined) {
   return useQuery({
     queryKey: [VIRTUAL_KEYS, "one", id],
-    queryFn: () => call<{ virtual_key: VirtualKey }>("GET", pathOf(id ?? "")),
+    queryFn: () => call<{ virtual_key: Shown }>("GET", pathOf(id ?? "")),
     enabled: id !== undefined,
-    select: (answer) => answer.virtual_key,
+    select: (answer) => fromApi(answer.virtual_key),
   });
 }
 
