@@ -6,5 +6,6 @@ mod disconnect;
 mod failover;
 mod fidelity;
 mod money;
+mod operator;
 mod stream;
 mod support;
