@@ -1,6 +1,7 @@
 //! From the configuration to a [`Snapshot`]: references resolved, everything checked and indexed.
 
 use super::admin::Admin;
+use super::apply::secret_hash;
 use super::build_provider::provider;
 use super::entity::{
     AuthConfig, BudgetConfig, Configuration, ProviderBindingConfig, RateLimitConfig,
@@ -35,8 +36,14 @@ pub fn build(
         providers.iter().enumerate().map(|(at, provider)| (provider.name.clone(), at)).collect();
     let hashes = configuration.virtual_keys.values().map(|key| key.secret_hash);
     let virtual_key_by_hash: HashMap<_, _, _> = hashes.zip(virtual_keys.iter().cloned()).collect();
+    // An id looks like a secret, and is one only where nobody gave another.
+    let ids = configuration.virtual_keys.values().filter(|key| !key.secret_is_id);
+    let ids = ids.map(|key| secret_hash(&key.id));
+    let mut no_secrets: hashbrown::HashSet<_, _> = configuration.retired_secrets.keys().copied().collect();
+    no_secrets.extend(ids);
     findings.problems.check(Snapshot {
         version,
+        no_secrets,
         client: configuration.client.clone(),
         admin,
         providers,

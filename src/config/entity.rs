@@ -19,6 +19,9 @@ pub struct Configuration {
     pub providers: BTreeMap<String, Arc<ProviderConfig>>,
     /// Virtual keys by id.
     pub virtual_keys: BTreeMap<String, Arc<VirtualKeyConfig>>,
+    /// Hashes of secrets that were a virtual key's and are no more, each with when it ceased to be
+    /// one in Unix milliseconds.
+    pub retired_secrets: Arc<BTreeMap<[u8; 32], i64>>,
 }
 
 /// A value that may be a secret and may stand in the environment.

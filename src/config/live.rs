@@ -6,6 +6,7 @@ use super::env::Environment;
 use super::file::File;
 use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
+use super::retire::retire_secrets;
 use super::snapshot::Snapshot;
 use super::{seed, stored};
 use crate::store::{self, Db};
@@ -68,6 +69,7 @@ impl Live {
         if let Some(file) = file {
             let now = jiff::Timestamp::now().as_millisecond();
             let (hashes, later) = seed::apply(&file, &mut new, &hashes, &environment, now);
+            retire_secrets(&old, &mut new, now);
             problems.0 = file.problems;
             problems.add_later(later);
             file_hashes = hashes;
@@ -143,6 +145,7 @@ impl Live {
         let old = self.configuration();
         let mut new = Configuration::clone(&old);
         let value = mutate(&mut new)?;
+        retire_secrets(&old, &mut new, jiff::Timestamp::now().as_millisecond());
         let change = stored::difference(&old, &new);
         if stored::is_empty(&change) {
             return Ok(value);

@@ -24,6 +24,7 @@ mod operations;
 pub mod pricing;
 mod problem;
 mod read;
+mod retire;
 mod seed;
 mod snapshot;
 mod stored;

@@ -9,7 +9,7 @@ use super::problem::{Problem, Problems};
 use crate::provider::AccessList;
 use crate::store::{
     AuthRow, BindingRow, BudgetRow, ClientRow, ConfigChange, ConfigRows, KeyRow, ProviderRow,
-    ProviderRows, RateLimitRow, VirtualKeyRow, VirtualKeyRows,
+    ProviderRows, RateLimitRow, RetiredSecretRow, VirtualKeyRow, VirtualKeyRows,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,10 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
         problems.0.push(problem);
         None
     });
+    let retired = rows.retired_secrets.iter();
+    let retired = retired.filter_map(|row| Some((from_hex(&row.secret_hash)?, row.retired_at)));
     problems.check(Configuration {
+        retired_secrets: Arc::new(retired.collect()),
         client: Arc::new(client.unwrap_or_default()),
         auth: rows.auth.as_ref().map(auth_from_row).map(Arc::new),
         providers,
@@ -88,6 +91,17 @@ pub(super) fn difference(old: &Configuration, new: &Configuration) -> ConfigChan
     }
     meters_before.retain(|id| !meters_after.contains(id));
     change.delete_meters = meters_before;
+    if !Arc::ptr_eq(&old.retired_secrets, &new.retired_secrets) {
+        let (old, new) = (&old.retired_secrets, &new.retired_secrets);
+        let put = new.iter().filter(|(hash, at)| old.get(*hash) != Some(at));
+        let row = |(hash, at): (&[u8; 32], &i64)| RetiredSecretRow {
+            secret_hash: hex(hash),
+            retired_at: *at,
+        };
+        change.put_retired_secrets = put.map(row).collect();
+        let gone = old.keys().filter(|hash| !new.contains_key(*hash));
+        change.delete_retired_secrets = gone.map(|hash| hex(hash)).collect();
+    }
     change
 }
 
@@ -105,6 +119,8 @@ pub(super) fn is_empty(change: &ConfigChange) -> bool {
         && change.put_virtual_keys.is_empty()
         && change.delete_virtual_keys.is_empty()
         && change.file_hashes.is_empty()
+        && change.put_retired_secrets.is_empty()
+        && change.delete_retired_secrets.is_empty()
 }
 
 fn meter_ids(key: &VirtualKeyConfig) -> impl Iterator<Item = String> {

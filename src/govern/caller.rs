@@ -53,8 +53,8 @@ struct KeyHeader {
 
 /// Finds the caller.
 ///
-/// A token that is no known virtual key and does not look like one (`sk-bf-…`) is ignored, as SDKs
-/// insist on sending some key, unless virtual keys are enforced.
+/// A token that is no known virtual key is ignored, as SDKs insist on sending some key: unless it looks
+/// like one (`sk-bf-…`), was one until it was deleted or rotated, or virtual keys are enforced.
 ///
 /// Where inference asks for the credentials of the management API too, they fill `Authorization`, and
 /// virtual keys go by the other headers.
@@ -74,13 +74,15 @@ pub fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Fail
             continue;
         }
         let Some(token) = token(headers, header) else { continue };
-        if let Some(key) = snapshot.virtual_key(&secret_hash(token)) {
+        let hash = secret_hash(token);
+        if let Some(key) = snapshot.virtual_key(&hash) {
             return match key.is_active {
                 true => Ok(Caller { virtual_key: Some(key.clone()), direct_key: None }),
                 false => Err(inactive(key)),
             };
         }
-        if header.always_a_virtual_key || looks_like_virtual_key(token) {
+        let meant_as_one = looks_like_virtual_key(token) || snapshot.is_no_secret(&hash);
+        if header.always_a_virtual_key || meant_as_one {
             return Err(unknown(header));
         }
         direct_key.get_or_insert(token);
@@ -108,8 +110,8 @@ fn looks_like_virtual_key(token: &str) -> bool {
 
 fn unknown(header: &KeyHeader) -> Failure {
     let message = format!(
-        "Virtual key not found: no virtual key has the secret sent in `{}`. Check it, or create one \
-         with POST /api/governance/virtual-keys",
+        "Virtual key not found: no virtual key has the secret sent in `{}` (any more). Check it, or \
+         create one with POST /api/governance/virtual-keys",
         header.name
     );
     let failure = Failure::new(Source::Client, FailureKind::Authentication, message)

@@ -2,7 +2,7 @@
 
 use super::row::{
     AuthRow, BindingRow, BudgetRow, ClientRow, FileHashRow, KeyRow, ProviderRow, RateLimitRow,
-    VirtualKeyRow,
+    RetiredSecretRow, VirtualKeyRow,
 };
 use super::{Db, Result};
 use sqlx::SqliteConnection;
@@ -24,6 +24,10 @@ pub struct ConfigChange {
     pub delete_virtual_keys: Vec<String>,
     /// Counters of limits that are gone.
     pub delete_meters: Vec<String>,
+    /// Hashes of secrets that are a virtual key's no more.
+    pub put_retired_secrets: Vec<RetiredSecretRow>,
+    /// Hashes that are a virtual key's again, or were retired too long ago.
+    pub delete_retired_secrets: Vec<String>,
     /// What config.json says now.
     pub file_hashes: Vec<FileHashRow>,
 }
@@ -74,6 +78,12 @@ impl Db {
         for rows in &change.put_virtual_keys {
             insert_virtual_key(rows, connection).await?;
         }
+        for row in &change.put_retired_secrets {
+            let sql = "insert into retired_secrets (secret_hash, retired_at) values ($1, $2)
+                       on conflict (secret_hash) do update set retired_at = excluded.retired_at";
+            let insert = sqlx::query(sql).bind(&row.secret_hash).bind(row.retired_at);
+            insert.execute(&mut *connection).await?;
+        }
         for row in &change.file_hashes {
             let sql = "insert into file_hashes (entity, hash) values ($1, $2)
                        on conflict (entity) do update set hash = excluded.hash";
@@ -100,6 +110,10 @@ async fn delete_changed(change: &ConfigChange, connection: &mut SqliteConnection
     for id in put.chain(&change.delete_virtual_keys) {
         let sql = "delete from virtual_keys where id = $1";
         sqlx::query(sql).bind(id).execute(&mut *connection).await?;
+    }
+    for hash in &change.delete_retired_secrets {
+        let sql = "delete from retired_secrets where secret_hash = $1";
+        sqlx::query(sql).bind(hash).execute(&mut *connection).await?;
     }
     for id in &change.delete_meters {
         let sql = "delete from meters where id = $1";

@@ -14,7 +14,7 @@ pub use error::{Error, Result};
 pub use meter::{MeterDelta, MeterRow};
 pub use row::{
     AuthRow, BindingRow, BudgetRow, ClientRow, ConfigRows, FileHashRow, KeyRow, ProviderRow,
-    RateLimitRow, VirtualKeyRow,
+    RateLimitRow, RetiredSecretRow, VirtualKeyRow,
 };
 
 use sqlx::SqlitePool;

@@ -24,6 +24,8 @@ pub struct ConfigRows {
     pub budgets: Vec<BudgetRow>,
     /// By virtual key.
     pub rate_limits: Vec<RateLimitRow>,
+    /// The latest first.
+    pub retired_secrets: Vec<RetiredSecretRow>,
 }
 
 /// A row of `client_settings`.
@@ -159,6 +161,14 @@ pub struct RateLimitRow {
     pub token_reset_duration: Option<String>,
 }
 
+/// A row of `retired_secrets`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[expect(missing_docs, reason = "columns; see migrations/config")]
+pub struct RetiredSecretRow {
+    pub secret_hash: String,
+    pub retired_at: i64,
+}
+
 /// A row of `file_hashes`.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 #[expect(missing_docs, reason = "columns; see migrations/config")]
@@ -189,6 +199,8 @@ impl Db {
         let budgets = sqlx::query_as(sql).fetch_all(&mut *read).await?;
         let sql = "select * from rate_limits order by virtual_key_id, id";
         let rate_limits = sqlx::query_as(sql).fetch_all(&mut *read).await?;
+        let sql = "select * from retired_secrets order by retired_at desc";
+        let retired_secrets = sqlx::query_as(sql).fetch_all(&mut *read).await?;
         read.commit().await?;
         Ok(ConfigRows {
             version,
@@ -200,6 +212,7 @@ impl Db {
             bindings,
             budgets,
             rate_limits,
+            retired_secrets,
         })
     }
 

@@ -200,3 +200,30 @@ async fn browsers_may_send_the_headers_that_are_listed() {
     assert_eq!(preflight().await, "content-type, x-stainless-lang, x-mine, x-other");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_key_that_is_gone_is_refused_and_not_let_through_without_limits() {
+    let gateway = Gateway::start().await;
+    let bearer = async |token: &str| {
+        let value = format!("Bearer {token}");
+        chat(&gateway, &[("authorization", &value)]).await
+    };
+    let path = "/api/governance/virtual-keys/vk-gone";
+    put(&gateway, path, json!({})).await;
+    assert_eq!(bearer("vk-gone").await.status, 200);
+
+    let rotated = gateway.send("POST", &format!("{path}/rotate"), &[], "").await.json();
+    let secret = rotated["virtual_key"]["value"].as_str().unwrap().to_owned();
+    assert_eq!(error(&bearer("vk-gone").await, 401)["code"], "virtual_key_not_found");
+    assert_eq!(bearer(&secret).await.status, 200);
+
+    gateway.send("DELETE", path, &[], "").await;
+    error(&bearer("vk-gone").await, 401);
+    error(&bearer(&secret).await, 401);
+    assert_eq!(bearer("sk-anything-else").await.status, 200);
+
+    // A key that has the same secret again is as good as new.
+    put(&gateway, path, json!({})).await;
+    assert_eq!(bearer("vk-gone").await.status, 200);
+    gateway.stop().await;
+}

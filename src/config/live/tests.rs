@@ -236,3 +236,31 @@ async fn providers_come_from_the_environment_when_nothing_names_one() {
     assert_eq!(snapshot.provider("openai").unwrap().keys[0].value.expose(), "sk-secret-value");
     assert_eq!(store.load_config().await.unwrap().keys[0].value, "env.OPENAI_API_KEY");
 }
+
+#[tokio::test]
+async fn secrets_that_are_gone_are_remembered() {
+    let store = Db::memory().await.unwrap();
+    let live = open(None, &store).await;
+    let put = |configuration: &mut Configuration| {
+        let input = VirtualKeyInput::from_json(&json!({"id": "vk-a"})).unwrap();
+        let mut ids = IdSource::new(configuration);
+        let key = apply_virtual_key(None, input, &mut ids, 1)?;
+        configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
+        Ok(())
+    };
+    live.change(put).await.unwrap();
+    let hash = crate::config::secret_hash("vk-a");
+    assert!(!live.snapshot().is_no_secret(&hash));
+    let delete = |configuration: &mut Configuration| {
+        configuration.virtual_keys.clear();
+        Ok(())
+    };
+    live.change(delete).await.unwrap();
+    assert!(live.snapshot().is_no_secret(&hash));
+
+    let live = open(None, &store).await;
+    assert!(live.snapshot().is_no_secret(&hash));
+    live.change(put).await.unwrap();
+    assert!(!live.snapshot().is_no_secret(&hash));
+    assert!(!open(None, &store).await.snapshot().is_no_secret(&hash));
+}
