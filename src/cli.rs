@@ -198,7 +198,10 @@ mod tests {
     fn a_wrong_variable_is_named() {
         let wrong = |name, value| complete(Flags::default(), &[(name, value)]).unwrap_err();
         assert!(wrong("APP_PORT", "http").starts_with("APP_PORT: `http` is no port"));
-        assert_eq!(wrong("LOG_LEVEL", "loud"), "LOG_LEVEL: `loud` is none of debug, info, warn, error");
+        assert_eq!(
+            wrong("LOG_LEVEL", "loud"),
+            "LOG_LEVEL: `loud` is none of debug, info, warn, error"
+        );
         let serve = complete(Flags::default(), &[("LOG_STYLE", "PRETTY")]).unwrap();
         assert_eq!(serve.log_style, LogStyle::Pretty);
     }

@@ -95,7 +95,11 @@ pub(crate) fn is_allowed_origin(allowed: &[String], origin: &str) -> bool {
 }
 
 /// What a known path answers to a method that it does not take.
-pub async fn wrong_method(method: Method, uri: Uri, headers: HeaderMap) -> axum::response::Response {
+pub async fn wrong_method(
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> axum::response::Response {
     let failure = Failure::invalid(format!("{} does not take {method}", uri.path()))
         .with_status(405)
         .with_code("method_not_allowed");

@@ -39,7 +39,8 @@ pub fn build(
     // An id looks like a secret, and is one only where nobody gave another.
     let ids = configuration.virtual_keys.values().filter(|key| !key.secret_is_id);
     let ids = ids.map(|key| secret_hash(&key.id));
-    let mut no_secrets: hashbrown::HashSet<_, _> = configuration.retired_secrets.keys().copied().collect();
+    let mut no_secrets: hashbrown::HashSet<_, _> =
+        configuration.retired_secrets.keys().copied().collect();
     no_secrets.extend(ids);
     findings.problems.check(Snapshot {
         version,

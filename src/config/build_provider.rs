@@ -132,10 +132,10 @@ impl Builder<'_> {
         let configured = SecretRef::parse(&config.network.base_url);
         let url = match self.environment.resolve(&configured) {
             Ok(url) => url.expose().trim_end_matches('/').to_owned(),
-            Err(message) => return self.without_base_url(config, spec, &configured, message),
+            Err(message) => return self.without_base_url(config, spec, &configured, &message),
         };
         if matches!(configured, SecretRef::Env(_)) && self.environment.is_own_address(&url) {
-            return self.without_base_url(config, spec, &configured, own_address(&url));
+            return self.without_base_url(config, spec, &configured, &own_address(&url));
         }
         if url.is_empty() {
             if spec.base_url.is_empty() || config.custom.is_some() {
@@ -165,7 +165,7 @@ impl Builder<'_> {
         config: &ProviderConfig,
         spec: &ProviderSpec,
         configured: &SecretRef,
-        why: String,
+        why: &str,
     ) -> Option<String> {
         let path = format!("{}.network_config.base_url", self.path);
         let detected = match configured {

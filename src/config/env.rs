@@ -75,7 +75,8 @@ impl Environment {
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let Ok(uri) = url.parse::<http::Uri>() else { return false };
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let port =
+            uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         let here = |host: &str| is_any(host) || is_this_machine(host);
         port == *own_port && (host == **own_host || (here(&host) && here(own_host)))
     }
@@ -91,9 +92,8 @@ impl Environment {
     }
 
     fn provider(&self, spec: &ProviderSpec) -> Option<ProviderConfig> {
-        let usable = |name: &&str| {
-            self.variable(name).is_some_and(|url| !self.is_own_address(&url))
-        };
+        let usable =
+            |name: &&str| self.variable(name).is_some_and(|url| !self.is_own_address(&url));
         let base_url = spec.base_url_variable.filter(usable);
         let first = spec.key_variables.iter().find(|name| self.variable(name).is_some());
         if first.is_none() && (base_url.is_none() || !spec.keyless) {
@@ -125,7 +125,9 @@ const MOST_KEYS: u32 = 20;
 
 /// Why a base URL is ignored that leads back to this gateway.
 pub(super) fn own_address(url: &str) -> String {
-    format!("{url} is the address of this gateway, which clients have in it; ignored as a provider's")
+    format!(
+        "{url} is the address of this gateway, which clients have in it; ignored as a provider's"
+    )
 }
 
 fn is_any(host: &str) -> bool {
@@ -173,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_gateways_own_address_is_no_providers() {
-        let variables = [("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://localhost:8080/v1")];
+        let variables =
+            [("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://localhost:8080/v1")];
         for (host, port, own) in [
             ("localhost", 8080, true),
             ("127.0.0.1", 8080, true),

@@ -4,7 +4,7 @@
 //! do yet is a warning, unless ignoring it would grant what the file does not: then it is a problem.
 
 use super::build::build;
-use super::entity::{AuthConfig, ClientConfig, Configuration};
+use super::entity::{AuthConfig, ClientConfig, Configuration, SecretRef};
 use super::env::Environment;
 use super::file_governance::Governance;
 use super::input::{ProviderInput, VirtualKeyInput};
@@ -29,6 +29,8 @@ pub struct File {
     pub providers: Vec<Entry<ProviderInput>>,
     /// `governance.virtual_keys`.
     pub virtual_keys: Vec<Entry<VirtualKeyInput>>,
+    /// `encryption_key`, under which secrets are stored.
+    pub encryption_key: Option<SecretRef>,
     /// `config_store`.
     pub config_store: StoreSettings,
     /// `logs_store`.
@@ -132,16 +134,13 @@ impl File {
             auth: governance.auth,
             providers: providers(object),
             virtual_keys: governance.virtual_keys,
+            encryption_key: object.secret("encryption_key").flatten(),
             config_store: store_settings(object, "config_store"),
             logs_store: store_settings(object, "logs_store"),
             problems: Vec::new(),
             warnings: Vec::new(),
         };
         object.ignore(&["$schema"]);
-        if object.value("encryption_key").is_some() {
-            let message = "not supported yet: secrets are stored as they are; ignored";
-            object.log.warn("encryption_key", message);
-        }
         for name in IGNORED {
             if object.value(name).is_some_and(|value| !value.is_null()) {
                 object.log.warn(*name, "not supported yet; ignored");
@@ -219,10 +218,7 @@ fn read_plugins(object: &Object<'_>, client: &mut Option<ClientConfig>) {
 
 /// `logs_store.retention_days` is another place for `client.log_retention_days`, which is the one that
 /// the management API shows and changes, and so wins where both stand. Returns what was used.
-fn read_retention<'a>(
-    object: &Object<'a>,
-    client: &mut Option<ClientConfig>,
-) -> Option<&'a Value> {
+fn read_retention<'a>(object: &Object<'a>, client: &mut Option<ClientConfig>) -> Option<&'a Value> {
     object.value("logs_store").filter(|store| store.is_object())?;
     let store = object.object("logs_store")?;
     let days = store.count("retention_days")?;
@@ -244,10 +240,8 @@ fn read_retention<'a>(
 
 fn store_settings(object: &Object<'_>, name: &'static str) -> StoreSettings {
     let Some(store) = object.object(name) else { return StoreSettings::default() };
-    let mut settings = StoreSettings {
-        enabled: store.boolean("enabled").unwrap_or(true),
-        path: None,
-    };
+    let mut settings =
+        StoreSettings { enabled: store.boolean("enabled").unwrap_or(true), path: None };
     if name == "logs_store" {
         // See `read_retention`.
         store.ignore(&["retention_days"]);

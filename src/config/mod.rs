@@ -28,6 +28,7 @@ mod retire;
 mod seed;
 mod snapshot;
 mod stored;
+mod vault;
 pub mod window;
 
 pub use admin::Admin;

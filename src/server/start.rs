@@ -168,6 +168,12 @@ fn announce(app: &App) {
              {{\"provider\":\"openai\",\"keys\":[{{\"name\":\"main\",\"value\":\"sk-…\"}}]}}"
         );
     }
+    if app.live.has_plain_secrets() {
+        tracing::warn!(
+            "provider keys or the admin password stand in config.db as they are: set \
+             BIFROST_ENCRYPTION_KEY to have them encrypted, or give them as env.NAME"
+        );
+    }
     if !app.listen_is_loopback && snapshot.admin.is_none() {
         tracing::warn!(
             "the management API is open to everybody who can reach this address: set \
@@ -256,7 +262,8 @@ fn is_allowed_header(allowed: &[String], name: &str) -> bool {
         "http-referer",
         "x-title",
     ];
-    const USUAL_PREFIXES: &[&str] = &["x-stainless-", "x-bf-", "openai-", "x-openai-", "anthropic-"];
+    const USUAL_PREFIXES: &[&str] =
+        &["x-stainless-", "x-bf-", "openai-", "x-openai-", "anthropic-"];
     let name = name.to_ascii_lowercase();
     USUAL.contains(&name.as_str())
         || USUAL_PREFIXES.iter().any(|prefix| name.starts_with(prefix))

@@ -44,11 +44,12 @@ fn v14() {
             "plugins[2]: `semantic_cache` is not supported yet; ignored",
             "governance.budgets[2]: limits nothing: no virtual key names it",
             "governance.customers[0]: customers are not supported yet; ignored",
-            "encryption_key: not supported yet: secrets are stored as they are; ignored",
         ]
     );
     assert_eq!(file.config_store.path.as_deref(), Some(Path::new("./config.db")));
     assert!(file.config_store.enabled && !file.logs_store.enabled);
+    let reference = SecretRef::Env("BIFROST_ENCRYPTION_KEY".into());
+    assert_eq!(file.encryption_key, Some(reference));
     let configuration = configuration("tests/config_compat/v14.json");
     let client = &configuration.client;
     assert!(client.drop_excess_requests && client.enforce_auth_on_inference);
@@ -135,9 +136,8 @@ fn the_log_store_may_say_how_long_rows_are_kept() {
     let file = read(r#"{"logs_store": {"enabled": true, "retention_days": 7}}"#);
     assert_eq!((days(&file), texts(&file.warnings)), (7, vec![]));
 
-    let file = read(
-        r#"{"client": {"log_retention_days": 30}, "logs_store": {"retention_days": 7}}"#,
-    );
+    let file =
+        read(r#"{"client": {"log_retention_days": 30}, "logs_store": {"retention_days": 7}}"#);
     assert_eq!(days(&file), 30);
     assert_eq!(
         texts(&file.warnings),

@@ -143,7 +143,8 @@ async fn explain_tells_embeddings_from_chat_and_says_why_not() {
 
     let budget = json!({"budget": {"max_limit": 1, "reset_duration": "1d"}});
     put(&gateway, "/api/governance/virtual-keys/vk-budget", budget).await;
-    let body = json!({"model": "openai/no-such-price", "messages": [{"role": "user", "content": "hi"}]});
+    let body =
+        json!({"model": "openai/no-such-price", "messages": [{"role": "user", "content": "hi"}]});
     let explained = explain("vk-budget", body).await;
     assert_eq!(explained["candidates"], json!([]), "{explained}");
     let reason = explained["left_out"][0]["reason"].as_str().unwrap();

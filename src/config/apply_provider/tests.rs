@@ -87,10 +87,7 @@ fn a_password_stays_with_its_proxy() {
         new.proxy.unwrap().password
     };
     let kept = SecretRef::Value("a long password".into());
-    assert_eq!(
-        password(json!({"type": "http", "url": "http://a:1", "username": "user"})),
-        kept
-    );
+    assert_eq!(password(json!({"type": "http", "url": "http://a:1", "username": "user"})), kept);
     let other = json!({"type": "http", "url": "http://evil:1", "username": "user"});
     assert_eq!(password(other), SecretRef::None);
     let removed = json!({"type": "http", "url": "http://a:1", "username": "user", "password": ""});

@@ -264,3 +264,50 @@ async fn secrets_that_are_gone_are_remembered() {
     assert!(!live.snapshot().is_no_secret(&hash));
     assert!(!open(None, &store).await.snapshot().is_no_secret(&hash));
 }
+
+#[tokio::test]
+async fn secrets_are_sealed_under_a_key_and_opened_with_it_alone() {
+    let store = Db::memory().await.unwrap();
+    let open = async |file: Option<File>, key: &str| {
+        let environment = Environment::of(&[("BIFROST_ENCRYPTION_KEY", key)]);
+        Live::open(file, environment, store.clone()).await
+    };
+    let stored = async || format!("{:?}", store.load_config().await.unwrap());
+    let mut json = full();
+    json["providers"]["openai"]["keys"][0]["value"] = json!("sk-a-readable-secret");
+    json["governance"]["auth_config"]["admin_password"] = json!("a-readable-password");
+
+    let plain = open(file(&json), "").await.unwrap();
+    assert!(plain.has_plain_secrets());
+    assert!(stored().await.contains("sk-a-readable-secret"));
+
+    // A key that comes later seals what is there.
+    let sealed = open(None, "correct horse battery").await.unwrap();
+    assert!(!sealed.has_plain_secrets());
+    assert!(!stored().await.contains("readable"), "{}", stored().await);
+    let version = sealed.snapshot().version;
+    let again = open(None, "correct horse battery").await.unwrap();
+    assert_eq!(again.snapshot().version, version, "sealed values were written anew");
+    assert_eq!(again.configuration().providers, plain.configuration().providers);
+    assert_eq!(again.configuration().auth, plain.configuration().auth);
+
+    let change = |configuration: &mut Configuration| {
+        let old = configuration.providers["openai"].clone();
+        let input = ProviderInput::from_json(
+            &json!({"provider": "openai", "keys": [{"name": "b", "value": "another-readable-one"}]}),
+        )?;
+        let provider = apply_provider(Some(&old), input, &mut IdSource::new(configuration))?;
+        configuration.providers.insert("openai".to_owned(), Arc::new(provider));
+        Ok(())
+    };
+    again.change(change).await.unwrap();
+    assert!(!stored().await.contains("readable"));
+
+    for (key, why) in [("", "is encrypted: "), ("another passphrase", "under another key")] {
+        let problems = open(None, key).await.unwrap_err().to_string();
+        assert!(
+            problems.contains(why) && problems.contains("BIFROST_ENCRYPTION_KEY"),
+            "{problems}"
+        );
+    }
+}
