@@ -1,23 +1,30 @@
 #!/usr/bin/env python3
-"""Shows the gateway with no API key: the mock provider behind it, the article's setup, and a little
-traffic in which OpenAI fails now and then so that Anthropic takes over. Ends with Ctrl-C or after an
-hour, and ends what it started."""
+"""Shows the gateway with no API key: the mock provider behind it, the article's setup, and traffic in
+which OpenAI fails now and then so that Anthropic takes over, a key of Gemini is rate limited and
+rests, and a trial key reaches its limit. Ends with Ctrl-C or after an hour, and ends what it started."""
 
 import argparse
 import http.client
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 MOCK_PORT = 19201
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gemini/v1beta"}
+# The gateway would warn of keys whose ids are their secrets, so each has a secret of its own.
+SECRETS = {name: f"sk-bf-demo-{name}" for name in ("vk-prod", "vk-backup", "vk-trial")}
+# How often each is used, in calls.
+SHARES = {"vk-prod": 16, "vk-backup": 12, "vk-trial": 1}
 VIRTUAL_KEYS = {
     "vk-prod": {
-        "budget": {"max_limit": 0.5, "reset_duration": "1d"},
+        "description": "The product: half OpenAI, the rest Anthropic and Gemini",
+        "budget": {"max_limit": 6, "reset_duration": "1d"},
         "provider_configs": [
             {"provider": "openai", "weight": 0.5, "allowed_models": ["gpt-4o-mini"]},
             {"provider": "anthropic", "weight": 0.3, "allowed_models": ["claude-3-5-haiku-20241022"]},
@@ -25,11 +32,21 @@ VIRTUAL_KEYS = {
         ],
     },
     "vk-backup": {
-        "budget": {"max_limit": 1, "reset_duration": "1d"},
+        "description": "OpenAI first, Anthropic when it fails",
+        "budget": {"max_limit": 20, "reset_duration": "1M"},
         "rate_limit": {"request_max_limit": 10000, "request_reset_duration": "1h"},
         "provider_configs": [{"provider": "openai", "weight": 0.8}, {"provider": "anthropic", "weight": 0.2}],
     },
+    "vk-trial": {
+        "description": "A few calls for those who only try it out",
+        "rate_limit": {"request_max_limit": 50, "request_reset_duration": "1h"},
+        "provider_configs": [{"provider": "google", "weight": 1, "allowed_models": ["gemini-1.5-flash"]}],
+    },
 }
+MODELS = {"vk-trial": "gemini-1.5-flash"}
+# Milliseconds to the first token, so that the lines of the providers lie apart.
+DELAYS = {"openai": 140, "anthropic": 260, "gemini": 60}
+CYCLE = 60
 
 
 def ask(port, method, path, body=None, key=None):
@@ -59,34 +76,48 @@ def set_up(port):
         network = {"base_url": f"http://127.0.0.1:{MOCK_PORT}/{path}"}
         ask(port, "POST", "/api/providers", {"provider": name, "keys": keys, "network_config": network})
     for name, body in VIRTUAL_KEYS.items():
-        ask(port, "PUT", f"/api/governance/virtual-keys/{name}", body)
-    ask(MOCK_PORT, "POST", "/_mock/rules", usual())
+        ask(port, "PUT", f"/api/governance/virtual-keys/{name}", {"value": SECRETS[name], **body})
 
 
-def usual():
-    usage = {"input_tokens": 900, "output_tokens": 350}
-    return [{"when": {}, "reply": {"words": 40, "delay_first_token_ms": 120, "delay_between_ms": 4, "usage": usage}}]
+def trouble_of(second):
+    """What goes wrong in this second of the demo, as rules of the mock."""
+    second %= CYCLE
+    if 20 <= second < 30:
+        return [{"when": {"provider": "openai"}, "reply": {"status": 503}}]
+    if 42 <= second < 46:
+        return [{"when": {"key": "sk-gemini-2"}, "reply": {"status": 429, "retry_after": 15}}]
+    return []
 
 
-def outage(on):
+def script(trouble):
+    rules = list(trouble)
+    for provider, delay in DELAYS.items():
+        usage = {"input_tokens": random.randint(300, 1500), "output_tokens": random.randint(100, 600)}
+        reply = {"words": 30, "delay_first_token_ms": delay, "delay_between_ms": 3, "usage": usage}
+        rules.append({"when": {"provider": provider}, "reply": reply})
     ask(MOCK_PORT, "DELETE", "/_mock/rules")
-    rules = usual()
-    if on:
-        rules.insert(0, {"when": {"provider": "openai"}, "reply": {"status": 503}})
     ask(MOCK_PORT, "POST", "/_mock/rules", rules)
 
 
+def call(port):
+    name = random.choices(list(SHARES), SHARES.values())[0]
+    body = {
+        "model": MODELS.get(name, "gpt-4o-mini"),
+        "stream": random.random() < 0.5,
+        "messages": [{"role": "user", "content": "Say something about bridges."}],
+    }
+    ask(port, "POST", "/v1/chat/completions", body, SECRETS[name])
+
+
 def traffic(port):
-    failing = False
-    for second in range(3600):
-        if (second % 30 >= 22) != failing:
-            failing = not failing
-            outage(failing)
-        for _ in range(random.randint(1, 4)):
-            body = {"model": "gpt-4o-mini", "stream": random.random() < 0.5,
-                    "messages": [{"role": "user", "content": "Say something about bridges."}]}
-            ask(port, "POST", "/v1/chat/completions", body, random.choice(list(VIRTUAL_KEYS)))
-        time.sleep(0.3)
+    """Calls for an hour, now more and now fewer of them, a few at a time."""
+    begun = time.monotonic()
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        while (second := int(time.monotonic() - begun)) < 3600:
+            script(trouble_of(second))
+            calls = 2 + round(1.5 * math.sin(second / 40)) + random.randint(0, 1)
+            list(pool.map(call, [port] * calls))
+            time.sleep(max(0, begun + second + 1 - time.monotonic()))
 
 
 def main():
@@ -108,7 +139,8 @@ def main():
             wait_for(MOCK_PORT, "/_mock/health")
             wait_for(chosen.port, "/readyz")
             set_up(chosen.port)
-            print(f"The demo runs on http://localhost:{chosen.port} — OpenAI fails for 8 s in every 30. Ctrl-C ends it.")
+            print(f"The demo runs on http://localhost:{chosen.port}/?range=15m — OpenAI fails for 10 s of every "
+                  "minute. Ctrl-C ends it.", flush=True)
             traffic(chosen.port)
         except KeyboardInterrupt:
             pass

@@ -85,6 +85,15 @@ pub enum Delta {
     Arguments(String),
 }
 
+impl Delta {
+    /// What is added, as text.
+    pub fn text(&self) -> &str {
+        match self {
+            Delta::Text(text) | Delta::Signature(text) | Delta::Arguments(text) => text,
+        }
+    }
+}
+
 impl Event {
     /// Whether a client that has seen this event cannot be moved to another provider any more.
     pub fn commits(&self) -> bool {
@@ -92,11 +101,7 @@ impl Event {
             Event::BlockStart { block, .. } => {
                 matches!(block, BlockStart::ToolCall { .. } | BlockStart::EncryptedReasoning(_))
             }
-            Event::BlockDelta { delta, .. } => match delta {
-                Delta::Text(text) | Delta::Arguments(text) | Delta::Signature(text) => {
-                    !text.is_empty()
-                }
-            },
+            Event::BlockDelta { delta, .. } => !delta.text().is_empty(),
             Event::Stop { .. } => true,
             _ => false,
         }

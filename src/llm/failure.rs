@@ -126,6 +126,19 @@ impl FailureKind {
     }
 }
 
+impl FailureKind {
+    /// What happened in a noun phrase, as it stands behind "after".
+    pub fn phrase(self) -> &'static str {
+        match self {
+            FailureKind::RateLimit => "a rate limit",
+            FailureKind::Authentication => "its credential was refused",
+            FailureKind::Quota => "its quota was used up",
+            FailureKind::Overloaded => "the provider was overloaded",
+            _ => "a failure",
+        }
+    }
+}
+
 impl Failure {
     /// A failure of the given side and kind with the status and verdict that such failures have.
     pub fn new(source: Source, kind: FailureKind, message: impl Into<String>) -> Self {

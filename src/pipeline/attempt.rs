@@ -3,7 +3,7 @@
 use super::backoff::pause;
 use super::call::Call;
 use super::extra_fields::extra_fields;
-use super::record::{Recorder, micros_since, needs_price};
+use super::record::{Progress, Recorder, needs_price};
 use super::redact::redact;
 use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
@@ -14,7 +14,9 @@ use crate::config::{Binding, MeterSpec, Unit};
 use crate::govern::{Estimate, Refusal, Ticket, cost_of};
 use crate::llm::{Failure, FailureKind, Retry, Source, Usage, Wire};
 use crate::provider::{AccessList, Key, Secret, authorize, codec, url_path};
-use crate::route::{Ask, Decision, InFlight, NoKey, Plan, ProviderState, Target, draw_key, plan};
+use crate::route::{
+    Ask, Decision, InFlight, LeftOut, NoKey, Plan, ProviderState, Target, draw_key, plan,
+};
 use crate::telemetry::AttemptRow;
 use crate::upstream::{self, Outgoing, Permit, answer_headers, read_all};
 use bytes::{Bytes, BytesMut};
@@ -41,13 +43,13 @@ struct Done {
 }
 
 enum Content {
-    Full { body: Bytes, usage: Option<Usage>, raw_response: Option<Box<RawValue>> },
+    Full { body: Bytes, used: Progress, raw_response: Option<Box<RawValue>> },
     Stream(Box<Upstream>),
 }
 
 /// How long a key rests after a rate limit that does not say how long.
 const REST: Duration = Duration::from_secs(1);
-/// How long one key of several rests after its provider refused it (401, 402, 403).
+/// How long one key of several rests after its provider refused it (401, 402).
 const REST_REFUSED: Duration = Duration::from_secs(30);
 
 /// Tries the targets in order until one answers.
@@ -65,11 +67,15 @@ pub(super) async fn run(
     let last = plan.targets.len().saturating_sub(1);
     for (index, target) in plan.targets.into_iter().enumerate() {
         let attempt = Attempt { app, call, target: &target, index, is_last: index == last };
+        let attempts = recorder.attempts();
         let failure = match attempt.run(&decoded, recorder).await {
             Ok((done, places)) => return Ok(Answer { target, done, places }),
             Err(failure) => failure,
         };
         let stop = failure.retry == Retry::Never;
+        if !stop && recorder.attempts() == attempts {
+            attempt.skipped(&failure, recorder);
+        }
         // The first failure is what the client asked about; a shorter wait elsewhere still helps.
         let wait = failure.retry_after;
         let first = first.get_or_insert(failure);
@@ -159,9 +165,11 @@ impl Attempt<'_> {
         let mut key = self.key(&tried, &health)?;
         loop {
             let started = Instant::now();
+            let gone = Some(FailureKind::Cancelled.as_str());
+            recorder.ask(self.row(key.as_ref(), 499, gone), started);
             let result = self.once(key.as_ref(), body.clone(), decoded, started).await;
             let result = result.map_err(|failure| redact(failure, provider, key.as_deref()));
-            self.note(key.as_ref(), started, result.as_ref().err(), &health, recorder);
+            self.note(key.as_ref(), result.as_ref().err(), &health, recorder);
             let failure = match result {
                 Ok(done) => {
                     recorder.serve(ticket, series, facts);
@@ -283,8 +291,8 @@ impl Attempt<'_> {
         }
         let wants_raw = provider.send_back_raw_response || self.call.wants_raw_response();
         let raw_response = wants_raw.then(|| raw_value(&bytes)).flatten();
-        let (body, usage) = response_body(self.call, wire, decoded, bytes)?;
-        let content = Content::Full { body, usage, raw_response };
+        let (body, used) = response_body(self.call, wire, decoded, bytes)?;
+        let content = Content::Full { body, used, raw_response };
         Ok(Done { headers, raw_request, content })
     }
 
@@ -324,32 +332,56 @@ impl Attempt<'_> {
     fn note(
         &self,
         key: Option<&Arc<Key>>,
-        started: Instant,
         failure: Option<&Failure>,
         health: &ProviderState,
         recorder: &mut Recorder,
     ) {
-        let name = &self.target.provider.name;
         let id = key.map(|key| &key.id);
         match failure {
             Some(failure) if failure.source == Source::Upstream && is_their_fault(failure.kind) => {
                 health.failed(id, failure.to_string());
                 if let Some(rest) = self.rest_of(failure) {
                     let rest = i64::try_from(rest.as_millis()).unwrap_or(i64::MAX);
-                    health.rest(id, self.app.now_ms().saturating_add(rest));
+                    let until_ms = self.app.now_ms().saturating_add(rest);
+                    health.rest(key.map(|key| &**key), until_ms, failure.kind);
                 }
             }
             _ => health.succeeded(id),
         }
-        recorder.attempt(AttemptRow {
-            provider: name.clone(),
+        recorder.told(
+            failure.map_or(200, |failure| failure.status),
+            failure.map(|failure| failure.kind.as_str()),
+        );
+    }
+
+    /// Writes down that the target was passed over, and why.
+    fn skipped(&self, failure: &Failure, recorder: &mut Recorder) {
+        recorder.skip(self.row(None, 0, Some(failure.kind.as_str())));
+        self.app.decisions.leave_out(
+            &self.call.decision_id,
+            LeftOut {
+                provider: self.target.provider.name.clone(),
+                model: Some(self.target.model.to_string()),
+                reason: failure.message.clone(),
+            },
+        );
+    }
+
+    fn row(
+        &self,
+        key: Option<&Arc<Key>>,
+        status: u16,
+        failure: Option<&'static str>,
+    ) -> AttemptRow {
+        AttemptRow {
+            provider: self.target.provider.name.clone(),
             key: key.map_or_else(Default::default, |key| (key.id.clone(), key.name.clone())),
             model: self.target.model.clone(),
             fallback_index: u32::try_from(self.index).unwrap_or(u32::MAX),
-            latency_us: micros_since(started),
-            status: failure.map_or(200, |failure| failure.status),
-            failure: failure.map(|failure| failure.kind.as_str()),
-        });
+            latency_us: 0,
+            status,
+            failure,
+        }
     }
 
     fn rest_of(&self, failure: &Failure) -> Option<Duration> {
@@ -357,9 +389,8 @@ impl Attempt<'_> {
         match failure.kind {
             FailureKind::RateLimit => Some(failure.retry_after.unwrap_or(REST)),
             FailureKind::Overloaded => failure.retry_after,
-            FailureKind::Authentication | FailureKind::Permission | FailureKind::Quota
-                if several =>
-            {
+            // A 403 is often about the model alone: the key may serve others.
+            FailureKind::Authentication | FailureKind::Quota if several => {
                 Some(failure.retry_after.unwrap_or(REST_REFUSED))
             }
             _ => None,
@@ -397,8 +428,8 @@ impl Answer {
         let trail = recorder.trail();
         let Done { headers, raw_request, content } = self.done;
         let body = match content {
-            Content::Full { body, usage, raw_response } => {
-                let mut outcome = recorder.answered(usage);
+            Content::Full { body, used, raw_response } => {
+                let mut outcome = recorder.answered(used);
                 outcome.raw_request = raw_request;
                 outcome.raw_response = raw_response;
                 let extra_fields = extra_fields(call, &outcome, &headers);
@@ -490,9 +521,15 @@ fn refused(refusal: &Refusal, now: i64) -> Failure {
             (FailureKind::BudgetExceeded, "budget_exceeded", message)
         }
         Unit::Tokens => {
-            let window = meter.window.label();
-            let message =
-                format!("{whose} token rate limit exceeded: {used} of {limit} per {window}");
+            let (window, held) = (meter.window.label(), refusal.usage.held);
+            let message = if refusal.by_holds() {
+                format!(
+                    "{whose} token rate limit is held by requests in flight: {used} used and {held} \
+                     held of {limit} per {window}"
+                )
+            } else {
+                format!("{whose} token rate limit exceeded: {used} of {limit} per {window}")
+            };
             (FailureKind::RateLimit, "token_limited", message)
         }
         Unit::Requests => {
@@ -511,10 +548,10 @@ fn refused(refusal: &Refusal, now: i64) -> Failure {
 
 fn no_key(target: &Target, reason: &NoKey, now_ms: i64) -> Failure {
     let provider = &target.provider.name;
-    if let NoKey::Resting(until) = reason {
-        let wait = u64::try_from(until.saturating_sub(now_ms)).unwrap_or(0);
-        let message = format!("every key of {provider} is resting after a rate limit");
-        return Failure::new(Source::Upstream, FailureKind::RateLimit, message)
+    if let NoKey::Resting { until_ms, after } = reason {
+        let wait = u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0);
+        let message = format!("every key of {provider} is resting after {}", after.phrase());
+        return Failure::new(Source::Upstream, *after, message)
             .with_retry(Retry::OtherTarget)
             .with_retry_after(Some(Duration::from_millis(wait)));
     }

@@ -142,8 +142,9 @@ fn keys_left_out(app: &Arc<App>, target: &Target, binding: Option<&Binding>) -> 
         } else if binding.is_some_and(|binding| !binding.allows_key(key)) {
             "the virtual key may not use it".to_owned()
         } else {
-            let until = health.resting_until(&key.id, now_ms)?;
-            format!("is resting for another {} ms", until.saturating_sub(now_ms).max(0))
+            let rest = health.resting(key, now_ms)?;
+            let wait = rest.until_ms.saturating_sub(now_ms).max(0);
+            format!("is resting for another {wait} ms after {}", rest.after.phrase())
         };
         Some(json!({"name": &*key.name, "reason": reason}))
     });
@@ -168,7 +169,7 @@ fn usable_keys(
     let usable = provider.keys.iter().filter(|key| {
         key.serves(&target.model)
             && binding.is_none_or(|binding| binding.allows_key(key))
-            && health.resting_until(&key.id, now_ms).is_none()
+            && health.resting(key, now_ms).is_none()
     });
     let usable: Vec<_> = usable.collect();
     let total: f64 = usable.iter().map(|key| key.weight).sum();
@@ -184,8 +185,9 @@ pub(super) fn why(reason: &NoKey, now_ms: i64) -> String {
         NoKey::ModelNotServed => "no key may serve the model".to_owned(),
         NoKey::NotAllowed => "the virtual key may use none of the keys".to_owned(),
         NoKey::AllTried => "every key has been tried".to_owned(),
-        NoKey::Resting(until) => {
-            format!("every key is resting for another {} ms", until.saturating_sub(now_ms).max(0))
+        NoKey::Resting { until_ms, after } => {
+            let wait = until_ms.saturating_sub(now_ms).max(0);
+            format!("every key is resting for another {wait} ms after {}", after.phrase())
         }
     }
 }

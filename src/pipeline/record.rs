@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Collects the facts of one request. It ends in [`answered`](Self::answered),
 /// [`broken`](Self::broken) or [`fail`](Self::fail); dropped before, the client has gone away, and
@@ -25,6 +26,8 @@ pub struct Recorder {
     first_token: Option<Duration>,
     /// Set while a stream runs: what it has used so far.
     progress: Option<Progress>,
+    /// Set while a provider is being asked: since when.
+    asking: Option<Instant>,
     open: bool,
 }
 
@@ -37,13 +40,21 @@ struct Serving {
     facts: Option<Arc<ModelFacts>>,
 }
 
-/// What a running stream has used.
+/// What an answer, or as much of it as there is, has used.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Progress {
     /// What the provider has counted so far.
     pub(super) usage: Option<Usage>,
     /// The gateway's own count of output tokens.
     pub(super) output_estimate: u64,
+}
+
+/// Whether all of an answer has come. What a provider counts before its end is a placeholder in
+/// some formats: Anthropic begins every stream with one output token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Part,
 }
 
 /// What the answer says about itself.
@@ -68,24 +79,60 @@ impl Recorder {
             serving: None,
             first_token: None,
             progress: None,
+            asking: None,
             open: true,
         }
     }
 
+    /// What this request shares with others.
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Where the request has been so far.
     pub fn trail(&self) -> Trail {
-        let Some(last) = self.attempts.last() else { return Trail::default() };
+        let Some(last) = self.last_sent() else { return Trail::default() };
         Trail {
             provider: Some(last.provider.clone()),
             model: Some(last.model.clone()),
             key: Some(last.key.1.clone()),
-            attempts: self.attempts.len(),
+            attempts: self.attempts.iter().filter(|attempt| attempt.was_sent()).count(),
         }
     }
 
-    /// Adds an attempt.
-    pub(super) fn attempt(&mut self, attempt: AttemptRow) {
+    fn last_sent(&self) -> Option<&AttemptRow> {
+        self.attempts.iter().rev().find(|attempt| attempt.was_sent())
+    }
+
+    /// Attempts so far, the skipped ones among them.
+    pub(super) fn attempts(&self) -> usize {
+        self.attempts.len()
+    }
+
+    /// A provider is about to be asked. Until [`told`](Self::told) of the end, `attempt` says that
+    /// the client has gone, which is what it comes to then.
+    pub(super) fn ask(&mut self, attempt: AttemptRow, now: Instant) {
         self.attempts.push(attempt);
+        self.asking = Some(now);
+    }
+
+    /// The provider that is being asked has answered or failed.
+    pub(super) fn told(&mut self, status: u16, failure: Option<&'static str>) {
+        self.end_attempt();
+        if let Some(attempt) = self.attempts.last_mut() {
+            (attempt.status, attempt.failure) = (status, failure);
+        }
+    }
+
+    /// A target that was passed over without asking it.
+    pub(super) fn skip(&mut self, attempt: AttemptRow) {
+        self.attempts.push(attempt);
+    }
+
+    fn end_attempt(&mut self) {
+        if let (Some(since), Some(attempt)) = (self.asking.take(), self.attempts.last_mut()) {
+            attempt.latency_us = micros_since(since);
+        }
     }
 
     /// From now on the last attempt's target answers, and `ticket` pays.
@@ -103,32 +150,30 @@ impl Recorder {
         self.progress = Some(progress);
     }
 
-    /// The answer is complete. `usage` is what the provider counted, if it did.
-    pub(super) fn answered(mut self, usage: Option<Usage>) -> Outcome {
-        self.close(200, usage, None)
+    /// The answer is complete.
+    pub(super) fn answered(mut self, progress: Progress) -> Outcome {
+        self.progress = Some(progress);
+        self.close(200, Extent::Whole, None)
     }
 
     /// The answer broke off after the client had seen a part of it.
     pub(super) fn broken(mut self, failure: &Failure) {
-        let usage = self.progress.and_then(|progress| progress.usage);
-        self.close(200, usage, Some(failure));
+        self.close(200, Extent::Part, Some(failure));
     }
 
     /// No target answered.
     pub fn fail(mut self, failure: &Failure) {
         // The ticket of a target that did not answer is gone already, and so is its reservation.
         self.serving = None;
-        self.close(failure.status, None, Some(failure));
+        self.close(failure.status, Extent::Part, Some(failure));
     }
 
-    fn close(&mut self, status: u16, usage: Option<Usage>, failure: Option<&Failure>) -> Outcome {
+    fn close(&mut self, status: u16, extent: Extent, failure: Option<&Failure>) -> Outcome {
         self.open = false;
         let serving = self.serving.take();
-        let estimated = serving.is_some() && usage.is_none();
-        let usage = match (&serving, usage) {
-            (_, Some(usage)) => usage,
-            (Some(serving), None) => self.estimate(serving),
-            (None, None) => Usage::default(),
+        let (usage, estimated) = match &serving {
+            Some(serving) => self.used(serving, extent),
+            None => Default::default(),
         };
         let cost = serving
             .as_ref()
@@ -137,7 +182,7 @@ impl Recorder {
         if let Some(serving) = serving {
             let bytes = self.call.request.body().len();
             let learned = &self.app.ledger.learned;
-            if !estimated {
+            if !estimated && extent == Extent::Whole {
                 learned.remember(serving.series, bytes, usage.input, usage.output);
             }
             serving.ticket.settle(cost.unwrap_or_default(), usage.total());
@@ -147,12 +192,21 @@ impl Recorder {
         Outcome { trail, cost, estimated, latency, ..Outcome::default() }
     }
 
-    /// What an answer without a count has probably used: the learned input and the output seen.
-    fn estimate(&self, serving: &Serving) -> Usage {
-        let bytes = self.call.request.body().len();
-        let (input, _) = self.app.ledger.learned.tokens(serving.series, bytes, None, None);
-        let output = self.progress.map_or(0, |progress| progress.output_estimate);
-        Usage { input, output, ..Usage::default() }
+    /// What was used, and whether that is the gateway's estimate: the learned input and the output
+    /// that was seen, where the provider has not counted them. A whole answer's count is the
+    /// provider's word, even if it is nothing.
+    fn used(&self, serving: &Serving, extent: Extent) -> (Usage, bool) {
+        let progress = self.progress.unwrap_or_default();
+        let seen = progress.output_estimate;
+        match progress.usage {
+            Some(usage) if extent == Extent::Whole || usage.output >= seen => (usage, false),
+            Some(usage) => (Usage { output: seen, ..usage }, true),
+            None => {
+                let bytes = self.call.request.body().len();
+                let (input, _) = self.app.ledger.learned.tokens(serving.series, bytes, None, None);
+                (Usage { input, output: seen, ..Usage::default() }, true)
+            }
+        }
     }
 
     fn write(
@@ -164,7 +218,7 @@ impl Recorder {
         latency: Duration,
         failure: Option<&Failure>,
     ) {
-        let last = self.attempts.last();
+        let last = self.last_sent();
         let virtual_key = self.call.caller.virtual_key.as_ref();
         let row = RequestRow {
             id: self.call.id.clone(),
@@ -204,11 +258,11 @@ impl Drop for Recorder {
             FailureKind::Cancelled,
             "the client went away before the answer was complete",
         );
+        self.end_attempt();
         if self.progress.is_none() {
             self.serving = None;
         }
-        let usage = self.progress.and_then(|progress| progress.usage);
-        self.close(499, usage, Some(&gone));
+        self.close(499, Extent::Part, Some(&gone));
     }
 }
 
@@ -217,8 +271,7 @@ pub(super) fn needs_price(meters: &[crate::config::MeterSpec]) -> bool {
     meters.iter().any(|meter| meter.unit == Unit::Cost && !meter.unpriced_allowed)
 }
 
-/// Microseconds since `start`.
-pub(super) fn micros_since(start: tokio::time::Instant) -> u64 {
+fn micros_since(start: Instant) -> u64 {
     micros(start.elapsed())
 }
 

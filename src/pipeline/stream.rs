@@ -5,7 +5,7 @@
 
 use super::call::Call;
 use super::extra_fields::extra_fields;
-use super::record::{Progress, Recorder};
+use super::record::Recorder;
 use super::redact::redact;
 use super::translate::Passage;
 use crate::llm::{Failure, FailureKind, Source};
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// A comment goes to the client after so long without a byte, so that nothing between takes the
 /// connection for dead.
@@ -49,6 +50,8 @@ pub struct StreamReply {
     recorder: Option<Recorder>,
     state: State,
     timer: Pin<Box<Sleep>>,
+    /// Comes when the process is about to end.
+    last_call: Pin<Box<WaitForCancellationFutureOwned>>,
     /// When the provider last said something that means something.
     last_content: Instant,
     /// When the client last got a byte.
@@ -126,12 +129,13 @@ impl StreamReply {
     ) -> Self {
         recorder.first_token();
         // From here on the client has seen something: what was used is charged even if it leaves.
-        let (usage, output_estimate) = (source.passage.usage(), source.passage.pieces());
-        recorder.progress(Progress { usage, output_estimate });
+        recorder.progress(source.passage.progress());
         let now = Instant::now();
+        let stop = recorder.app().stop.clone();
         let tick = KEEP_ALIVE.min(provider.network.idle_timeout);
         StreamReply {
             timer: Box::pin(tokio::time::sleep(tick)),
+            last_call: Box::pin(stop.cancelled_owned()),
             pieces: source.passage.pieces(),
             source,
             call,
@@ -171,8 +175,13 @@ impl StreamReply {
         }
     }
 
-    /// The provider says nothing: is it too long already, or time for a sign of life?
+    /// The provider says nothing: is it too long already, or time for a sign of life? Or is the
+    /// process about to end?
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.last_call.as_mut().poll(context).is_ready() {
+            self.interrupt();
+            return Poll::Ready(());
+        }
         if self.timer.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
@@ -202,8 +211,7 @@ impl StreamReply {
             self.last_content = Instant::now();
         }
         if let Some(recorder) = &mut self.recorder {
-            let usage = self.source.passage.usage();
-            recorder.progress(Progress { usage, output_estimate: pieces });
+            recorder.progress(self.source.passage.progress());
         }
     }
 
@@ -211,7 +219,7 @@ impl StreamReply {
         self.state = State::Lingering;
         self.timer.as_mut().reset((Instant::now() + LINGER).into());
         let Some(recorder) = self.recorder.take() else { return };
-        let mut outcome = recorder.answered(self.source.passage.usage());
+        let mut outcome = recorder.answered(self.source.passage.progress());
         outcome.chunk_index = self.pieces;
         outcome.raw_request = self.raw_request.take();
         let extra_fields = extra_fields(&self.call, &outcome, &self.headers);
@@ -229,8 +237,8 @@ impl StreamReply {
         self.state = State::Done;
     }
 
-    /// Ends the stream because the gateway is about to end.
-    pub fn interrupt(&mut self) {
+    /// Ends the stream because the gateway is about to end; the client is told so.
+    fn interrupt(&mut self) {
         let message = "the gateway is shutting down";
         self.fail(Failure::new(Source::Gateway, FailureKind::Overloaded, message));
     }

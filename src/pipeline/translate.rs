@@ -2,6 +2,7 @@
 //! wire format, the hub's types when it does not.
 
 use super::call::Call;
+use super::record::Progress;
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream};
 use crate::dialect::sse::FrameReader;
@@ -51,7 +52,7 @@ pub(super) fn request_body(
     codec(target.endpoint.wire).encode_request(decoded.get(call)?, &context)
 }
 
-/// A complete answer: its body for the client and what the provider counted.
+/// A complete answer: its body for the client and what it has used.
 ///
 /// # Errors
 /// `BadResponse` when the body is no answer of the target's format.
@@ -60,11 +61,11 @@ pub(super) fn response_body(
     wire: Wire,
     decoded: &Decoded,
     body: Bytes,
-) -> Result<(Bytes, Option<Usage>), Failure> {
+) -> Result<(Bytes, Progress), Failure> {
     if wire == Wire::OpenaiChat {
-        let response = RawResponse::parse(&body)?;
-        let usage = response.usage();
-        return Ok((body, usage));
+        let usage = RawResponse::parse(&body)?.usage();
+        let used = progress(usage, &body);
+        return Ok((body, used));
     }
     let mut response = codec(wire).decode_response(decoded.get(call)?, &body)?;
     if let crate::llm::Response::Chat(chat) = &mut response
@@ -73,7 +74,18 @@ pub(super) fn response_body(
         chat.created = call.timestamp_ms.div_euclid(1000);
     }
     let usage = response.usage().copied();
-    Ok((CLIENT.encode_response(&response), usage))
+    let body = CLIENT.encode_response(&response);
+    let used = progress(usage, &body);
+    Ok((body, used))
+}
+
+/// What the provider counted, or what the texts of a body in the client's format come to.
+fn progress(usage: Option<Usage>, body: &[u8]) -> Progress {
+    let output_estimate = match usage {
+        Some(_) => 0,
+        None => raw::estimated_output(body),
+    };
+    Progress { usage, output_estimate }
 }
 
 /// `body` with `extra_fields` at its end.
@@ -104,6 +116,8 @@ struct Translated {
     committed: bool,
     complete: bool,
     pieces: u64,
+    /// Bytes of content so far.
+    content: u64,
 }
 
 impl Passage {
@@ -121,6 +135,7 @@ impl Passage {
                 committed: false,
                 complete: false,
                 pieces: 0,
+                content: 0,
             })),
         };
         Passage { frames: FrameReader::default(), way }
@@ -181,15 +196,20 @@ impl Passage {
         }
     }
 
-    /// What the provider has counted so far.
-    pub(super) fn usage(&self) -> Option<Usage> {
+    /// What has been used so far.
+    pub(super) fn progress(&self) -> Progress {
         match &self.way {
-            Way::Raw(stream) => stream.usage(),
-            Way::Translated(way) => way.usage,
+            Way::Raw(stream) => {
+                Progress { usage: stream.usage(), output_estimate: stream.estimated_output() }
+            }
+            Way::Translated(way) => {
+                let output_estimate = way.pieces.max(way.content / raw::BYTES_PER_TOKEN);
+                Progress { usage: way.usage, output_estimate }
+            }
         }
     }
 
-    /// Pieces of content so far: the gateway's own guess of the output tokens.
+    /// Pieces of content so far.
     pub(super) fn pieces(&self) -> u64 {
         match &self.way {
             Way::Raw(stream) => stream.pieces(),
@@ -237,7 +257,10 @@ impl Translated {
                 Event::Usage(usage) => {
                     self.usage = Some(self.usage.unwrap_or_default().max(*usage));
                 }
-                Event::BlockDelta { .. } => self.pieces += 1,
+                Event::BlockDelta { delta, .. } => {
+                    self.pieces += 1;
+                    self.content += delta.text().len() as u64;
+                }
                 Event::End => self.complete = true,
                 _ => {}
             }

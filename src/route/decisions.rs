@@ -14,8 +14,11 @@ pub struct Decisions {
     ring: Mutex<VecDeque<Arc<Decision>>>,
 }
 
+/// A target as a decision names it: provider, model, why.
+pub type Considered = (Arc<str>, Arc<str>, &'static str);
+
 /// Why a request went where it went.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decision {
     /// As in the answer's header.
     pub id: Arc<str>,
@@ -23,8 +26,8 @@ pub struct Decision {
     pub request_id: Arc<str>,
     /// The model that the client asked for.
     pub model_requested: Arc<str>,
-    /// Targets in the order in which they were to be tried: provider, model, why.
-    pub targets: SmallVec<[(Arc<str>, Arc<str>, &'static str); 2]>,
+    /// Targets in the order in which they were to be tried.
+    pub targets: SmallVec<[Considered; 2]>,
     /// Who was left out.
     pub left_out: Vec<LeftOut>,
 }
@@ -37,6 +40,14 @@ impl Decisions {
             ring.pop_front();
         }
         ring.push_back(Arc::new(decision));
+    }
+
+    /// Adds a target that was passed over on the way, while the decision is remembered.
+    pub fn leave_out(&self, id: &str, left_out: LeftOut) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decision) = ring.iter_mut().rev().find(|decision| *decision.id == *id) {
+            Arc::make_mut(decision).left_out.push(left_out);
+        }
     }
 
     /// The decision of that id, while it is remembered.

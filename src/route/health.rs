@@ -1,6 +1,9 @@
 //! What recent attempts say about providers and keys. Survives changes of the configuration.
 
+use crate::llm::FailureKind;
+use crate::provider::Key;
 use hashbrown::HashMap;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -26,6 +29,24 @@ struct KeyHealth {
     attempts: AtomicU64,
     failures: AtomicU64,
     recent: Mutex<Recent>,
+    reason: Mutex<Option<Reason>>,
+}
+
+/// Why a key rests.
+#[derive(Debug, Clone, Copy)]
+struct Reason {
+    after: FailureKind,
+    /// A key whose secret has been exchanged since has no reason to rest.
+    secret: u64,
+}
+
+/// A key's rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// Unix milliseconds.
+    pub until_ms: i64,
+    /// What it rests after.
+    pub after: FailureKind,
 }
 
 /// The share of failures in recent attempts, each new one weighing a twentieth.
@@ -110,18 +131,31 @@ impl ProviderState {
         InFlight(self.clone())
     }
 
-    /// Until when a key rests, if it does at `now_ms`.
-    pub fn resting_until(&self, key: &str, now_ms: i64) -> Option<i64> {
+    /// A key's rest, if it rests at `now_ms`.
+    pub fn resting(&self, key: &Key, now_ms: i64) -> Option<Rest> {
         if self.any_resting_until.load(Ordering::Relaxed) <= now_ms {
             return None;
         }
-        let until = self.find(key)?.resting_until.load(Ordering::Relaxed);
-        (until > now_ms).then_some(until)
+        let state = self.find(&key.id)?;
+        let until_ms = state.resting_until.load(Ordering::Relaxed);
+        let reason = *state.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = reason.filter(|reason| until_ms > now_ms && reason.secret == mark_of(key))?;
+        Some(Rest { until_ms, after: reason.after })
     }
 
-    /// Lets a key rest until `until_ms`. A rest never gets shorter.
-    pub fn rest(&self, key: Option<&Arc<str>>, until_ms: i64) {
-        self.key(key).resting_until.fetch_max(until_ms, Ordering::Relaxed);
+    /// Lets a key rest until `until_ms` after a failure. A rest of the same secret never gets
+    /// shorter.
+    pub fn rest(&self, key: Option<&Key>, until_ms: i64, after: FailureKind) {
+        let state = self.key(key.map(|key| &key.id));
+        let secret = key.map_or(0, mark_of);
+        {
+            let mut reason = state.reason.lock().unwrap_or_else(PoisonError::into_inner);
+            if reason.is_some_and(|reason| reason.secret != secret) {
+                state.resting_until.store(0, Ordering::Relaxed);
+            }
+            *reason = Some(Reason { after, secret });
+        }
+        state.resting_until.fetch_max(until_ms, Ordering::Relaxed);
         self.any_resting_until.fetch_max(until_ms, Ordering::Relaxed);
     }
 
@@ -161,19 +195,50 @@ impl ProviderState {
     }
 }
 
+/// Tells one secret of a key from the next.
+fn mark_of(key: &Key) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(key.value.expose())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::{AccessList, Secret};
 
     #[test]
     fn a_rest_never_gets_shorter() {
         let health = Health::default();
-        let (provider, key): (Arc<str>, Arc<str>) = ("openai".into(), "k".into());
-        let provider = health.provider(&provider);
-        provider.rest(Some(&key), 60_000);
-        provider.rest(Some(&key), 1_000);
-        assert_eq!(provider.resting_until("k", 59_999), Some(60_000));
-        assert_eq!(provider.resting_until("k", 60_000), None);
-        assert_eq!(provider.resting_until("another", 59_999), None);
+        let provider = health.provider(&"openai".into());
+        let (one, another) = (key("one", "sk-1"), key("another", "sk-2"));
+        provider.rest(Some(&one), 60_000, FailureKind::RateLimit);
+        provider.rest(Some(&one), 1_000, FailureKind::RateLimit);
+        let rest = Rest { until_ms: 60_000, after: FailureKind::RateLimit };
+        assert_eq!(provider.resting(&one, 59_999), Some(rest));
+        assert_eq!(provider.resting(&one, 60_000), None);
+        assert_eq!(provider.resting(&another, 59_999), None);
+    }
+
+    #[test]
+    fn a_key_with_a_new_secret_does_not_rest_for_the_old_one() {
+        let health = Health::default();
+        let provider = health.provider(&"openai".into());
+        let (old, new) = (key("one", "sk-old"), key("one", "sk-new"));
+        provider.rest(Some(&old), 60_000, FailureKind::Authentication);
+        assert_eq!(provider.resting(&new, 1), None);
+        provider.rest(Some(&new), 2_000, FailureKind::RateLimit);
+        let rest = Rest { until_ms: 2_000, after: FailureKind::RateLimit };
+        assert_eq!(provider.resting(&new, 1), Some(rest));
+    }
+
+    fn key(id: &str, secret: &str) -> Key {
+        Key {
+            id: id.into(),
+            name: id.into(),
+            value: Secret::new(secret),
+            models: AccessList::Unrestricted,
+            blacklisted_models: Vec::new(),
+            weight: 1.0,
+            enabled: true,
+        }
     }
 }

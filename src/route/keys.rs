@@ -1,7 +1,9 @@
 //! Which key of a provider serves a request.
 
+use super::health::Rest;
 use super::{ProviderState, draw};
 use crate::config::Binding;
+use crate::llm::FailureKind;
 use crate::provider::{Key, Provider};
 use rand::Rng;
 use smallvec::SmallVec;
@@ -18,8 +20,13 @@ pub enum NoKey {
     NotAllowed,
     /// Every key that could serve has been tried in this request.
     AllTried,
-    /// Every key that could serve is resting; the first is back at this time, Unix milliseconds.
-    Resting(i64),
+    /// Every key that could serve is resting.
+    Resting {
+        /// When the first is back, Unix milliseconds.
+        until_ms: i64,
+        /// What that one rests after.
+        after: FailureKind,
+    },
 }
 
 /// Draws a key for `model` by weight among those that are allowed, awake and not in `tried`. A
@@ -45,16 +52,17 @@ pub fn draw_key(
     if untried.is_empty() {
         return Err(NoKey::AllTried);
     }
-    let mut back_at = i64::MAX;
+    let mut first_back: Option<Rest> = None;
     let mut awake: SmallVec<[&Arc<Key>; 8]> = SmallVec::new();
     for key in untried {
-        match state.resting_until(&key.id, now_ms) {
-            Some(until) => back_at = back_at.min(until),
+        match state.resting(key, now_ms) {
+            Some(rest) if first_back.is_some_and(|first| first.until_ms <= rest.until_ms) => {}
+            Some(rest) => first_back = Some(rest),
             None => awake.push(key),
         }
     }
-    if awake.is_empty() {
-        return Err(NoKey::Resting(back_at));
+    if let (true, Some(Rest { until_ms, after })) = (awake.is_empty(), first_back) {
+        return Err(NoKey::Resting { until_ms, after });
     }
     let drawn = match draw(awake.iter().map(|key| key.weight), rng) {
         Some(index) => index,

@@ -11,7 +11,7 @@ mod keys;
 mod plan;
 mod weight;
 
-pub use decisions::{Decision, Decisions};
+pub use decisions::{Considered, Decision, Decisions};
 pub use health::{Health, InFlight, KeyState, ProviderState};
 pub use keys::{NoKey, draw_key};
 pub use plan::{Ask, LeftOut, Plan, Target, plan};

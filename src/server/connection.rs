@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ pub(super) struct Connections {
     closing: CancellationToken,
     /// Whatever is left is dropped.
     ending: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Connections {
@@ -39,10 +41,11 @@ impl Connections {
         app: &Arc<App>,
         router: &Router,
     ) -> Result<Self, String> {
-        let connections = Connections {
+        let mut connections = Connections {
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
             ending: CancellationToken::new(),
+            threads: Vec::new(),
         };
         for (number, listeners) in listeners.per_thread.into_iter().enumerate() {
             let door = Door {
@@ -62,8 +65,11 @@ impl Connections {
                     }
                     ending.cancelled().await;
                 });
+                // What is still running is dropped; a name being looked up is not waited for.
+                runtime.shutdown_background();
             };
-            thread.spawn(serve).map_err(|error| error.to_string())?;
+            let thread = thread.spawn(serve).map_err(|error| error.to_string())?;
+            connections.threads.push(thread);
         }
         Ok(connections)
     }
@@ -79,9 +85,13 @@ impl Connections {
         tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
     }
 
-    /// Drops what is left.
-    pub(super) fn end(&self) {
+    /// Drops what is left and waits until it is gone: what it had used is in the books then.
+    pub(super) async fn end(self) {
         self.ending.cancel();
+        let join = || self.threads.into_iter().for_each(|thread| drop(thread.join()));
+        if tokio::task::spawn_blocking(join).await.is_err() {
+            tracing::error!("a serving thread did not end in order");
+        }
     }
 }
 

@@ -125,7 +125,7 @@ impl Running {
         }
         self.app.stop.cancel();
         self.connections.wait(LAST_WORDS).await;
-        self.connections.end();
+        self.connections.end().await;
         self.flush.cancel();
         self.background.close();
         self.background.wait().await;

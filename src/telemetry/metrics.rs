@@ -5,7 +5,7 @@
 //! resolved once and then shared, so that counting costs no label strings.
 
 use super::row::{AttemptRow, RequestRow};
-use crate::llm::Cost;
+use crate::llm::{Cost, FailureKind};
 use hashbrown::HashMap;
 use prometheus::core::{AtomicF64, AtomicU64, GenericCounter, GenericCounterVec};
 use prometheus::{
@@ -200,6 +200,9 @@ impl Metrics {
                 retries += 1;
                 continue;
             }
+            if !attempt.was_sent() {
+                continue;
+            }
             self.record_target(row, attempt, retries);
             retries = 0;
         }
@@ -209,7 +212,11 @@ impl Metrics {
         let series = self.series(row, attempt, retries);
         series.upstream_requests.inc();
         series.requests.inc();
-        if let Some(_failure) = attempt.failure {
+        if attempt.failure == Some(FailureKind::Cancelled.as_str()) {
+            // Neither the provider's success nor its error.
+            return;
+        }
+        if attempt.failure.is_some() {
             let status = attempt.status.to_string();
             let mut labels: Vec<&str> = series.labels.iter().map(String::as_str).collect();
             labels.push(&status);

@@ -56,7 +56,8 @@ pub struct AttemptRow {
     pub fallback_index: u32,
     /// Microseconds that the attempt took, to its failure or to the answer's headers.
     pub latency_us: u64,
-    /// The provider's status, or the one that its failure stands for (502 unreachable, 504 timed out).
+    /// The provider's status, or the one that its failure stands for (502 unreachable, 504 timed
+    /// out, 499 given up by the client); 0 when it was passed over without asking it.
     pub status: u16,
     /// `None` when it answered, else `FailureKind::as_str`.
     pub failure: Option<&'static str>,
@@ -96,6 +97,14 @@ impl Outcome {
             Outcome::ServerError => "server_error",
             Outcome::Cancelled => "cancelled",
         }
+    }
+}
+
+impl AttemptRow {
+    /// Whether the provider was asked at all. One whose keys rest, or whose limit is used up, is
+    /// passed over.
+    pub fn was_sent(&self) -> bool {
+        self.status != 0
     }
 }
 

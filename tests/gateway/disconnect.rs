@@ -32,15 +32,22 @@ async fn leaving_a_stream_cancels_the_upstream_and_is_charged() {
     }
     assert!(aborted, "the provider went on talking to nobody");
     assert!(used > 0, "what the client had got was not charged");
-    // Rows are written in batches, a moment later.
-    let mut logs = json!(null);
-    for _ in 0..100 {
-        logs = gateway.send("GET", "/api/logs", &[], "").await.json();
-        if logs["logs"][0].is_object() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(logs["logs"][0]["status"], "error", "{logs}");
+    let rows = gateway.rows(1).await;
+    assert_eq!(rows[0]["status"], "error", "{rows:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn leaving_before_an_answer_is_written_down() {
+    let gateway = Gateway::start().await;
+    gateway.mock.script(Rule::default().delay_headers_ms(10_000));
+    let ask =
+        json!({"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]});
+    let asking = gateway.chat(ask.to_string());
+    assert!(tokio::time::timeout(Duration::from_millis(300), asking).await.is_err());
+    let row = gateway.rows(1).await.remove(0);
+    assert_eq!(row["provider"], "openai", "{row}");
+    assert_eq!(row["attempts"][0]["status"], 499, "{row}");
+    assert!(row["attempts"][0]["latency_ms"].as_f64().unwrap() > 100.0, "{row}");
     gateway.stop().await;
 }

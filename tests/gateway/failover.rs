@@ -81,3 +81,59 @@ async fn a_failure_that_may_pass_is_tried_again() {
     assert_eq!(answer.header("x-tollbridge-attempts"), "3");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_provider_that_rests_is_passed_over_and_that_is_a_failover_too() {
+    let gateway = Gateway::start().await;
+    gateway.mock.script(Rule::for_provider("openai").status(429).retry_after(60.0));
+    let mut decision = String::new();
+    for attempts in ["2", "1", "1", "1", "1"] {
+        let answer = gateway.chat(ASK).await;
+        assert_eq!(answer.header("x-tollbridge-provider"), "anthropic");
+        assert_eq!(answer.header("x-tollbridge-attempts"), attempts);
+        answer.header("x-tollbridge-decision-id").clone_into(&mut decision);
+    }
+    let metrics = gateway.send("GET", "/metrics", &[], "").await;
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let failovers = r#"bifrost_failover_total{from_provider="openai",to_provider="anthropic"} 5"#;
+    assert!(metrics.contains(failovers), "{metrics}");
+    let asked: f64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("bifrost_upstream_requests_total{"))
+        .filter(|line| line.contains(r#"provider="openai""#))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum();
+    assert_eq!(asked, 1.0, "openai was asked once");
+    let decision =
+        gateway.send("GET", &format!("/api/route/decisions/{decision}"), &[], "").await.json();
+    let left_out = &decision["left_out"][0];
+    assert_eq!(left_out["provider"], "openai", "{decision}");
+    assert!(left_out["reason"].as_str().unwrap().contains("resting after a rate limit"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_were_refused_say_so_while_they_rest_and_new_ones_do_not_rest() {
+    let gateway = Gateway::start().await;
+    let put = |values: [&str; 2]| {
+        json!({
+            "keys": [
+                {"id": "a", "name": "a", "value": values[0], "weight": 1},
+                {"id": "b", "name": "b", "value": values[1], "weight": 1},
+            ],
+            "network_config": {"base_url": gateway.mock.url_for("openai")},
+        })
+        .to_string()
+    };
+    gateway.send("PUT", "/api/providers/openai", &[], put(["sk-a", "sk-b"])).await;
+    gateway.mock.script(Rule::for_key("sk-a").status(401));
+    gateway.mock.script(Rule::for_key("sk-b").status(401));
+    let ask = r#"{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}"#;
+    for _ in 0..2 {
+        assert_eq!(gateway.chat(ask).await.status, 401);
+    }
+    assert_eq!(gateway.mock.received().len(), 2, "refused keys were asked again at once");
+    gateway.send("PUT", "/api/providers/openai", &[], put(["sk-c", "sk-d"])).await;
+    assert_eq!(gateway.chat(ask).await.status, 200);
+    gateway.stop().await;
+}

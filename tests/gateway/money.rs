@@ -61,3 +61,48 @@ async fn a_budget_refuses_what_has_no_price_unless_told_otherwise() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_costs_what_was_seen_of_it() {
+    let gateway = Gateway::start().await;
+    gateway.mock.script(Rule::default().words(200).delay_between_ms(1).cut_after_events(103));
+    for model in MODELS {
+        let ask = ask(model, true);
+        let answer = gateway.send("POST", "/v1/chat/completions", &[], ask).await;
+        assert!(!answer.chunks().1, "{model}: [DONE] after a cut");
+    }
+    for (model, row) in MODELS.iter().zip(gateway.rows(MODELS.len()).await) {
+        let output = row["token_usage"]["completion_tokens"].as_u64().unwrap();
+        // A hundred words; by their length they may be more tokens than words.
+        assert!((90..=150).contains(&output), "{model}: {output} tokens");
+        assert_eq!(row["usage_source"], "estimated", "{model}");
+        assert!(row["cost"].as_f64().unwrap() > 0.0, "{model}: {row}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_whole_answer_without_usage_costs_what_its_text_probably_is() {
+    let gateway = Gateway::start().await;
+    let text = "lots of text ".repeat(500);
+    let message = json!({"role": "assistant", "content": text});
+    gateway.mock.script(Rule::default().body(json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    })));
+    let answer =
+        gateway.send("POST", "/v1/chat/completions", &[], ask("openai/gpt-4o-mini", false)).await;
+    assert_eq!(answer.json()["extra_fields"]["usage_source"], "estimated");
+    let row = gateway.rows(1).await.remove(0);
+    // Four bytes a token.
+    assert_eq!(row["token_usage"]["completion_tokens"], 1625);
+    gateway.stop().await;
+}
+
+const MODELS: [&str; 3] =
+    ["openai/gpt-4o-mini", "anthropic/claude-3-5-haiku-20241022", "gemini/gemini-2.5-flash"];
+
+fn ask(model: &str, stream: bool) -> String {
+    json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
+        .to_string()
+}

@@ -56,7 +56,8 @@ part 'client setup' '^$' tests/run/setup_clients.sh
 part 'clients' '^[a-z0-9-]+: [0-9]+ passed' python3 tests/run/clients.py
 
 if [ -f tests/ui/package.json ]; then
-  if command -v apt-get >/dev/null && install_debian chromium; then
+  # Without a font the browser draws boxes, and nothing would be measured right.
+  if command -v apt-get >/dev/null && install_debian chromium fonts-dejavu-core; then
     part 'dashboard' '^# (tests|pass|fail)' tests/run/ui.sh
   else
     skip 'dashboard' 'chromium is not installed (Debian: apt-get install chromium)'

@@ -9,6 +9,12 @@ export function formatCount(count: number): string {
   return Math.abs(count) < 100_000 ? whole.format(count) : compact.format(count);
 }
 
+/** Counts that stand together, all spelt out or all rounded: `135K`, `54.7K`. */
+export function formatCounts(counts: number[]): string[] {
+  const large = counts.some((count) => Math.abs(count) >= 100_000);
+  return counts.map((count) => (large ? compact : whole).format(count));
+}
+
 /** `12,345,678`, for tables and tooltips. */
 export function formatExactCount(count: number): string {
   return whole.format(count);

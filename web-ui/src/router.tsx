@@ -6,11 +6,13 @@ import { Shell } from "./shell/Shell";
 import { buttonClass } from "./ui/Button";
 
 /** The range holds for every page, so that going back and forth keeps it. */
-type RootSearch = { range?: RangeName };
+type RootSearch = { range?: RangeName | undefined };
 
 const rootRoute = createRootRoute({
-  validateSearch: (search: Record<string, unknown>): RootSearch =>
-    isRange(search.range) ? { range: search.range } : {},
+  // What is left out would stay in the search as it came, so a bad value is overwritten.
+  validateSearch: (search: Record<string, unknown>): RootSearch => ({
+    range: isRange(search.range) ? search.range : undefined,
+  }),
   component: Shell,
   notFoundComponent: NotFound,
 });
@@ -23,27 +25,31 @@ const overviewRoute = createRoute({
 
 export type VirtualKeysSearch = {
   /** The id of the key whose details are open. */
-  key?: string;
-  create?: true;
-  search?: string;
-  offset?: number;
+  key?: string | undefined;
+  create?: true | undefined;
+  search?: string | undefined;
+  offset?: number | undefined;
 };
 
 const virtualKeysRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/virtual-keys",
   validateSearch: (search: Record<string, unknown>): VirtualKeysSearch => {
-    const valid: VirtualKeysSearch = {};
-    // An id may look like a number, which the router reads as one.
-    if (search.key !== undefined && search.key !== "") valid.key = String(search.key);
-    if (search.create === true) valid.create = true;
-    if (search.search !== undefined && search.search !== "") valid.search = String(search.search);
     const offset = Number(search.offset);
-    if (Number.isInteger(offset) && offset > 0) valid.offset = offset;
-    return valid;
+    return {
+      key: textOf(search.key),
+      create: search.create === true ? true : undefined,
+      search: textOf(search.search),
+      offset: Number.isInteger(offset) && offset > 0 ? offset : undefined,
+    };
   },
   component: VirtualKeysPage,
 });
+
+/** An id or a name may look like a number, which the router reads as one. */
+function textOf(value: unknown): string | undefined {
+  return value === undefined || value === "" ? undefined : String(value);
+}
 
 export const router = createRouter({
   routeTree: rootRoute.addChildren([overviewRoute, virtualKeysRoute]),

@@ -69,7 +69,8 @@ fn state(enabled: bool, known: &KeyState) -> HealthState {
         HealthState::CoolingDown
     } else if known.attempts == 0 {
         HealthState::Unknown
-    } else if known.recent_failures >= DEGRADED {
+    } else if known.recent_failures >= DEGRADED || known.failures == known.attempts {
+        // A key that has never worked is not well, however few its attempts are.
         HealthState::Degraded
     } else {
         HealthState::Healthy

@@ -121,6 +121,20 @@ impl Gateway {
         answer.frame().await.unwrap().unwrap();
     }
 
+    /// The log's rows of the first `count` requests, oldest first, as soon as they are there.
+    pub(crate) async fn rows(&self, count: usize) -> Vec<Value> {
+        for _ in 0..200 {
+            let logs = self.send("GET", "/api/logs?limit=100", &[], "").await.json();
+            let mut rows = logs["logs"].as_array().cloned().unwrap_or_default();
+            if rows.len() >= count {
+                rows.reverse();
+                return rows;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("the log has fewer than {count} rows");
+    }
+
     /// Ends the gateway in order.
     pub(crate) async fn stop(mut self) {
         if let Some(running) = self.running.take() {

@@ -4,7 +4,7 @@ import json
 import time
 
 from harness.gateway import hello
-from harness.http import call, connect
+from harness.http import call, connect, expect
 
 WORDS = " ".join(f"word{number}" for number in range(40))
 
@@ -44,3 +44,44 @@ def readiness(gateway):
         return call("GET", f"{gateway.url}/readyz", timeout=2).status
     except OSError:
         return None
+
+
+def test_what_outlasts_the_grace_ends_in_an_error_and_is_paid(world, mock):
+    gateway = world.start_gateway("short-grace")
+    gateway.set_up(mock)
+    expect("PUT", f"{gateway.admin}/api/config", {"client_config": {"shutdown_grace_seconds": 1}})
+    gateway.put_virtual_key(
+        "vk-cut", {"rate_limit": {"token_max_limit": 100_000_000, "token_reset_duration": "1d"}}
+    )
+    mock.rule(text=WORDS, delay_between_ms=200)
+    models = ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash"] * 8
+    streams = [open_stream(gateway, model, "vk-cut") for model in models]
+
+    gateway.process.terminate()
+    ends = [stream.read().decode() for _, stream in streams]
+    assert gateway.process.child.wait(15) == 0
+
+    for model, end in zip(models, ends):
+        assert "[DONE]" not in end, f"{model}: a stream that was cut says that it is complete"
+        events = [line[6:] for line in end.split("\n") if line.startswith("data: ")]
+        error = json.loads(events[-1])["error"]
+        assert "shutting down" in error["message"]
+        assert {"message", "type", "param", "code"} <= set(error)
+    again = world.start_gateway("short-grace")
+    rows = expect("GET", f"{again.admin}/api/logs?limit=100").json()["logs"]
+    assert len(rows) == len(models)
+    tokens = [row["token_usage"]["total_tokens"] for row in rows]
+    # Each client had seen more than one of forty words.
+    assert all(row["token_usage"]["completion_tokens"] > 1 for row in rows), tokens
+    used = again.get_virtual_key("vk-cut")["rate_limit"]["token_current_usage"]
+    assert used == sum(tokens)
+
+
+def open_stream(gateway, model, key):
+    """A stream of which the first event has been read."""
+    connection, path = connect(f"{gateway.url}/v1/chat/completions", timeout=30)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    connection.request("POST", path, json.dumps(hello(model, stream=True)), headers)
+    stream = connection.getresponse()
+    assert stream.readline().startswith(b"data: ")
+    return connection, stream

@@ -12,6 +12,8 @@ const LiveContext = createContext<Live>({ status: "connecting", tick: null });
 
 /** The shortest time between two looks at the overview. */
 const PACE_MS = 1000;
+/** How soon to look again whether a fetch that is under way has ended. */
+const UNDER_WAY_MS = 100;
 /** The browser does not try again by itself after an answer that is no event stream. */
 const RETRY_MS = 3000;
 
@@ -29,6 +31,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     let stopped = false;
 
     const refresh = () => {
+      // An answer under way may be from before this event.
+      if (client.isFetching({ queryKey: [OVERVIEW] }) > 0) {
+        pending = window.setTimeout(refresh, UNDER_WAY_MS);
+        return;
+      }
       pending = undefined;
       lastRefresh = Date.now();
       void client.invalidateQueries({ queryKey: [OVERVIEW] }, { cancelRefetch: false });
@@ -38,11 +45,13 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       pending = window.setTimeout(refresh, Math.max(0, lastRefresh + PACE_MS - Date.now()));
     };
     const connect = () => {
+      // What changed before the first event, or while nobody listened, is unknown.
+      configVersion = null;
       source = new EventSource("/api/live");
       source.addEventListener("tick", (event: MessageEvent<string>) => {
         const tick = JSON.parse(event.data) as LiveTick;
         setLive({ status: "live", tick });
-        if (configVersion !== null && tick.config_version !== configVersion) {
+        if (tick.config_version !== configVersion) {
           void client.invalidateQueries({ queryKey: [VIRTUAL_KEYS] });
         }
         configVersion = tick.config_version;
@@ -50,6 +59,9 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       });
       source.onerror = () => {
         setLive((before) => ({ ...before, status: "reconnecting" }));
+        configVersion = null;
+        // The page's own look at the gateway says what is wrong with it.
+        refreshSoon();
         if (source?.readyState === EventSource.CLOSED)
           retry = window.setTimeout(reconnect, RETRY_MS);
       };

@@ -61,17 +61,21 @@ export type VirtualKeyPage = {
 /** The answer to a write. */
 export type Written = { message: string; virtual_key: VirtualKey; warnings?: string[] };
 
-export type NewVirtualKey = {
+/** Limits to set. Budgets that are left out are taken away, and so is what an empty rate limit had. */
+export type LimitsInput = {
+  budgets: { id?: string; max_limit: number; reset_duration: string }[];
+  rate_limit: {
+    request_max_limit?: number | null;
+    request_reset_duration?: string | null;
+    token_max_limit?: number | null;
+    token_reset_duration?: string | null;
+  };
+};
+
+export type NewVirtualKey = Partial<LimitsInput> & {
   name: string;
   description?: string;
   provider_configs?: { provider: string; weight: number | null; allowed_models: string[] }[];
-  budget?: { max_limit: number; reset_duration: string };
-  rate_limit?: {
-    request_max_limit?: number;
-    request_reset_duration?: string;
-    token_max_limit?: number;
-    token_reset_duration?: string;
-  };
 };
 
 /** A key as the API shows it: `["*"]` is every provider. */
@@ -106,11 +110,11 @@ export function useVirtualKeys(search: string, offset: number) {
 }
 
 /** One key, also when it is on another page of the list. */
-export function useVirtualKey(id: string | undefined) {
+export function useVirtualKey(id: string | undefined, enabled: boolean) {
   return useQuery({
     queryKey: [VIRTUAL_KEYS, "one", id],
     queryFn: () => call<{ virtual_key: Shown }>("GET", pathOf(id ?? "")),
-    enabled: id !== undefined,
+    enabled: enabled && id !== undefined,
     select: (answer) => fromApi(answer.virtual_key),
   });
 }
@@ -129,26 +133,22 @@ export function useSetActive() {
   );
 }
 
-export function useDeleteVirtualKey() {
-  return useChange(
-    (id: string) => call<{ message: string }>("DELETE", pathOf(id)),
-    // Its details stay open until the answer has been read; asking for them again would fail.
-    (queryKey) => queryKey[1] === "one",
+export function useSetLimits() {
+  return useChange(({ id, limits }: { id: string; limits: LimitsInput }) =>
+    call<Written>("PUT", pathOf(id), limits),
   );
 }
 
-function useChange<Input, Output>(
-  change: (input: Input) => Promise<Output>,
-  isGone: (queryKey: readonly unknown[]) => boolean = () => false,
-) {
+export function useDeleteVirtualKey() {
+  return useChange((id: string) => call<{ message: string }>("DELETE", pathOf(id)));
+}
+
+function useChange<Input, Output>(change: (input: Input) => Promise<Output>) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: change,
     onSuccess: () => {
-      void client.invalidateQueries({
-        queryKey: [VIRTUAL_KEYS],
-        predicate: (query) => !isGone(query.queryKey),
-      });
+      void client.invalidateQueries({ queryKey: [VIRTUAL_KEYS] });
       void client.invalidateQueries({ queryKey: [OVERVIEW] });
     },
   });

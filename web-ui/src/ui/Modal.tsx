@@ -31,7 +31,7 @@ export function Modal(props: Props) {
   return (
     <Dialog.Root open={open} onOpenChange={(next) => next || onClose()}>
       <Dialog.Portal>
-        <Dialog.Overlay className="fixed inset-0 z-40 bg-black/45" />
+        <Dialog.Overlay className="fixed inset-0 z-50 bg-black/45" />
         <Dialog.Content
           onEscapeKeyDown={keep}
           onInteractOutside={keep}

@@ -9,7 +9,7 @@ mod response;
 mod stream;
 
 pub use request::RawRequest;
-pub use response::{RawResponse, splice_extra_fields};
+pub use response::{BYTES_PER_TOKEN, RawResponse, estimated_output, splice_extra_fields};
 pub use stream::RawStream;
 
 #[cfg(test)]

@@ -4,6 +4,10 @@ use crate::dialect::openai_chat::types::UsageWire;
 use crate::llm::{Failure, Usage};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
+use serde_json::Value;
+
+/// Bytes of text per token, roughly: English has about four.
+pub const BYTES_PER_TOKEN: u64 = 4;
 
 /// What is read of an answer that passes as it came.
 #[derive(Debug)]
@@ -31,6 +35,35 @@ impl RawResponse {
     /// What the provider counted.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+}
+
+/// The tokens that the texts of an answer without a count probably are: content, reasoning and the
+/// arguments of tool calls, as far as they are strings.
+pub fn estimated_output(body: &[u8]) -> u64 {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        choices: Vec<Choice>,
+    }
+    #[derive(Deserialize)]
+    struct Choice {
+        #[serde(default)]
+        message: Value,
+    }
+    let answer: Answer = serde_json::from_slice(body).unwrap_or(Answer { choices: Vec::new() });
+    let bytes: u64 = answer.choices.iter().map(|choice| text_bytes(&choice.message)).sum();
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}
+
+fn text_bytes(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(items) => items.iter().map(text_bytes).sum(),
+        Value::Object(members) => {
+            members.iter().filter(|(name, _)| *name != "role").map(|(_, v)| text_bytes(v)).sum()
+        }
+        _ => 0,
     }
 }
 

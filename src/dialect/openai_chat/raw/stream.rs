@@ -1,6 +1,6 @@
 //! A stream that passes frame by frame.
 
-use super::response::{end_of_object, splice_into};
+use super::response::{BYTES_PER_TOKEN, end_of_object, splice_into};
 use crate::dialect::Frame;
 use crate::dialect::openai_chat::response::failure_in_stream;
 use crate::dialect::openai_chat::types::{Chunk, UsageWire};
@@ -23,6 +23,9 @@ pub struct RawStream {
     /// The JSON of the chunk that is kept back.
     held: Option<Bytes>,
     pieces: u64,
+    /// Bytes of all chunks with content, and of the shortest: what is beyond that is content.
+    bytes: usize,
+    shortest: usize,
 }
 
 impl RawStream {
@@ -36,6 +39,8 @@ impl RawStream {
             usage: None,
             held: None,
             pieces: 0,
+            bytes: 0,
+            shortest: usize::MAX,
         }
     }
 
@@ -76,6 +81,8 @@ impl RawStream {
         }
         self.release(out);
         self.pieces += 1;
+        self.bytes += data.len();
+        self.shortest = self.shortest.min(data.len());
         self.stopped = has_text_value(data, b"\"finish_reason\"");
         if self.stopped {
             self.held = Some(data.clone());
@@ -103,6 +110,13 @@ impl RawStream {
     /// What the provider has counted.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// The gateway's own guess of the output tokens so far: mostly one a chunk, more where chunks
+    /// are long.
+    pub fn estimated_output(&self) -> u64 {
+        let frames = self.shortest.saturating_mul(self.pieces as usize);
+        self.pieces.max(self.bytes.saturating_sub(frames) as u64 / BYTES_PER_TOKEN)
     }
 
     /// Chunks with content so far.

@@ -90,7 +90,7 @@ export function FirstRun({ overview, onSkip }: Props) {
         </Step>
       </ol>
       {provider === undefined ? null : (
-        <Button look="quiet" className="mt-4" onClick={onSkip}>
+        <Button className="mt-5 ml-10" onClick={onSkip}>
           Show the overview now
         </Button>
       )}

@@ -88,11 +88,17 @@ function KeyRow({ health, colour }: { health: KeyHealth; colour: string }) {
           className="mt-1.5 line-clamp-2 text-[13px] break-words text-bad"
           title={health.last_error}
         >
-          {health.last_error}
+          {errorInWords(health.last_error)}
         </p>
       ) : null}
     </li>
   );
+}
+
+/** `rate_limit (429): …` as `Rate limit (429): …`. */
+function errorInWords(error: string): string {
+  const words = error.replace(/^[a-z_]+(?= \(|:)/, (kind) => kind.replaceAll("_", " "));
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function Countdown({ until }: { until: number }) {

@@ -11,7 +11,7 @@ export type KpiProps = {
   format: (value: number) => string;
   /** Whether more is good news, bad news or just news. */
   more?: "good" | "bad";
-  detail?: string;
+  detail?: string | undefined;
   course?: (number | null)[];
   /** Changes of a share are told in points, not in percent of percent. */
   change?: (now: number, before: number) => string;

@@ -1,7 +1,14 @@
 import type { Overview } from "../../api/generated/Overview";
 import type { Totals } from "../../api/generated/Totals";
-import { formatCount, formatMilliseconds, formatMoney, formatShare, plural } from "../../format";
-import { latencyCourse, successCourse, sumOfSeries } from "./courses";
+import {
+  formatCount,
+  formatCounts,
+  formatMilliseconds,
+  formatMoney,
+  formatShare,
+  plural,
+} from "../../format";
+import { latencyCourse, sinceFirst, successCourse, sumOfSeries } from "./courses";
 import { Kpi } from "./Kpi";
 
 const successShare = (totals: Totals) =>
@@ -16,6 +23,9 @@ function points(now: number, before: number): string {
 /** The figures of the range, each beside the range before. */
 export function Kpis({ overview }: { overview: Overview }) {
   const { totals, previous } = overview;
+  const requests = sumOfSeries(overview.requests_by_provider, overview.timestamps.length);
+  const course = <Value,>(values: Value[]) => sinceFirst(requests, values);
+  const [tokensIn, tokensOut] = formatCounts([totals.input_tokens, totals.output_tokens]);
   const tokens = (sums: Totals) => sums.input_tokens + sums.output_tokens;
   return (
     <section aria-labelledby="figures-title">
@@ -29,7 +39,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           value={totals.requests}
           previous={previous.requests}
           format={formatCount}
-          course={sumOfSeries(overview.requests_by_provider, overview.timestamps.length)}
+          course={course(requests)}
         />
         <Kpi
           name="Success rate"
@@ -40,7 +50,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           more="good"
           change={points}
           detail={plural(totals.errors, "error")}
-          course={successCourse(overview)}
+          course={course(successCourse(overview))}
         />
         <Kpi
           name="Cost"
@@ -48,7 +58,12 @@ export function Kpis({ overview }: { overview: Overview }) {
           value={totals.cost}
           previous={previous.cost}
           format={formatMoney}
-          course={sumOfSeries(overview.cost_by_provider, overview.timestamps.length)}
+          detail={
+            totals.requests > 0
+              ? `${formatMoney(totals.cost / totals.requests)} per request`
+              : undefined
+          }
+          course={course(sumOfSeries(overview.cost_by_provider, requests.length))}
         />
         <Kpi
           name="Tokens"
@@ -56,7 +71,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           value={tokens(totals)}
           previous={tokens(previous)}
           format={formatCount}
-          detail={`${formatCount(totals.input_tokens)} in · ${formatCount(totals.output_tokens)} out`}
+          detail={`${tokensIn} in · ${tokensOut} out`}
         />
         <Kpi
           name="Latency p50"
@@ -65,7 +80,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           previous={previous.latency_p50_ms}
           format={formatMilliseconds}
           more="bad"
-          course={latencyCourse(overview, "p50")}
+          course={course(latencyCourse(overview, "p50"))}
         />
         <Kpi
           name="Latency p95"
@@ -74,7 +89,7 @@ export function Kpis({ overview }: { overview: Overview }) {
           previous={previous.latency_p95_ms}
           format={formatMilliseconds}
           more="bad"
-          course={latencyCourse(overview, "p95")}
+          course={course(latencyCourse(overview, "p95"))}
         />
         <Kpi
           name="First token p50"

@@ -1,5 +1,5 @@
 import { useSearch } from "@tanstack/react-router";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import type { Overview } from "../../api/generated/Overview";
 import { useOverview } from "../../api/overview";
 import { type RangeName, USUAL_RANGE } from "../../ranges";
@@ -33,15 +33,12 @@ export function OverviewPage() {
   );
 }
 
-/** Whether the newcomer's steps are shown: from an empty gateway on until the first request. */
+/** Whether the newcomer's steps are shown: until the first request ever, or until they are skipped. */
 function useFirstRun(overview: Overview | undefined): [boolean, () => void] {
-  const [begun, setBegun] = useState(false);
+  const [skipped, setSkipped] = useState(false);
   const empty = overview?.providers.length === 0;
-  useEffect(() => {
-    if (empty) setBegun(true);
-  }, [empty]);
-  const waiting = begun && overview?.recent.length === 0;
-  return [empty || waiting, () => setBegun(false)];
+  const silent = overview?.recent.length === 0 && overview.totals.requests === 0;
+  return [empty || (silent && !skipped), () => setSkipped(true)];
 }
 
 function Figures({ overview, range }: { overview: Overview; range: RangeName }) {
@@ -52,7 +49,7 @@ function Figures({ overview, range }: { overview: Overview; range: RangeName }) 
   const colours = useMemo(() => coloursOf(JSON.parse(names) as string[]), [names]);
   return (
     <>
-      <Warnings warnings={overview.warnings} />
+      <Warnings warnings={overview.warnings} keys={overview.virtual_keys} />
       <div className="flex flex-col gap-4">
         <Kpis overview={overview} />
         <Charts overview={overview} range={range} colours={colours} />

@@ -1,18 +1,48 @@
+import { useState } from "react";
 import type { RecentRequest } from "../../api/generated/RecentRequest";
 import { formatClock, formatExactCount, formatMilliseconds, formatMoney } from "../../format";
 import { Card } from "../../ui/Card";
+import { Choice } from "../../ui/Choice";
 import { classes } from "../../ui/classes";
 import { Prose } from "../../ui/Prose";
 import { outcomeInWords } from "./reasons";
 
 const SHOWN = 12;
 
+type Which = "all" | "failovers" | "errors";
+const WHICH = [
+  { value: "all", label: "All" },
+  { value: "failovers", label: "Failovers" },
+  { value: "errors", label: "Errors" },
+] as const;
+const BELONGS: Record<Which, (request: RecentRequest) => boolean> = {
+  all: () => true,
+  failovers: ({ attempts }) => attempts.some(({ provider }) => provider !== attempts[0]?.provider),
+  errors: ({ status }) => status >= 400,
+};
+
 /** The latest requests, each with the way that it took. */
 export function Recent({ recent }: { recent: RecentRequest[] }) {
+  const [which, setWhich] = useState<Which>("all");
   if (recent.length === 0) return null;
-  const rows = recent.slice(0, SHOWN);
+  const rows = recent.filter(BELONGS[which]).slice(0, SHOWN);
+  const actions = <Choice legend="Which" options={WHICH} value={which} onChange={setWhich} />;
   return (
-    <Card title="Latest requests" testId="recent-requests">
+    <Card title="Latest requests" testId="recent-requests" actions={actions}>
+      {rows.length === 0 ? (
+        <p className="py-8 text-center text-muted">
+          No {which} among the latest {recent.length} requests
+        </p>
+      ) : (
+        <Rows rows={rows} />
+      )}
+    </Card>
+  );
+}
+
+function Rows({ rows }: { rows: RecentRequest[] }) {
+  return (
+    <>
       <div className="hidden xl:block">
         <table className="w-full text-left">
           <thead className="text-[13px] text-muted">
@@ -34,7 +64,7 @@ export function Recent({ recent }: { recent: RecentRequest[] }) {
                 <Cell>
                   <Status request={request} />
                 </Cell>
-                <Cell>{request.virtual_key ?? "–"}</Cell>
+                <Cell narrow>{request.virtual_key ?? "–"}</Cell>
                 <Cell wraps>
                   <Route request={request} />
                 </Cell>
@@ -71,7 +101,7 @@ export function Recent({ recent }: { recent: RecentRequest[] }) {
           </li>
         ))}
       </ul>
-    </Card>
+    </>
   );
 }
 
@@ -87,16 +117,18 @@ function Heading({ right, children }: { right?: boolean; children: string }) {
   );
 }
 
-type CellProps = { right?: boolean; wraps?: boolean; children: React.ReactNode };
+type CellProps = { right?: boolean; wraps?: boolean; narrow?: boolean; children: React.ReactNode };
 
-function Cell({ right, wraps, children }: CellProps) {
+function Cell({ right, wraps, narrow, children }: CellProps) {
   return (
     <td
       className={classes(
         "py-1.5 pr-4 last:pr-0",
         right && "text-right",
-        wraps ? "break-words" : "whitespace-nowrap",
+        wraps ? "wrap-anywhere" : "whitespace-nowrap",
+        narrow && "max-w-44 truncate",
       )}
+      title={narrow && typeof children === "string" ? children : undefined}
     >
       {children}
     </td>
@@ -140,7 +172,7 @@ function Route({ request }: { request: RecentRequest }) {
             <span
               title={ok ? "answered" : outcomeInWords(attempt.outcome)}
               className={classes(
-                "rounded px-1.5 py-0.5",
+                "rounded px-1.5 py-0.5 wrap-anywhere",
                 ok ? "bg-good-soft text-good" : "bg-bad-soft text-bad",
               )}
             >

@@ -37,3 +37,12 @@ export function latencyCourse(overview: Overview, which: "p50" | "p95"): (number
     return requests > 0 ? weighted / requests : null;
   });
 }
+
+/**
+ * `values` from the first bucket with a request on. A gateway that was started a few minutes ago
+ * would otherwise draw specks at the right edge.
+ */
+export function sinceFirst<Value>(requests: number[], values: Value[]): Value[] {
+  const first = requests.findIndex((count) => count > 0);
+  return first < 0 ? [] : values.slice(first);
+}

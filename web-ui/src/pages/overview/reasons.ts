@@ -39,5 +39,5 @@ export function reasonsInWords(recent: RecentRequest[], from: string, to: string
     });
   }
   const sorted = [...counts].sort((a, b) => b[1] - a[1]);
-  return sorted.map(([outcome]) => outcomeInWords(outcome)).join(", ") || "–";
+  return sorted.map(([outcome]) => outcomeInWords(outcome)).join(", ") || "none lately";
 }

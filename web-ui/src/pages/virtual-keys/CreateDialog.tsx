@@ -6,7 +6,7 @@ import { Modal } from "../../ui/Modal";
 import { Notice } from "../../ui/Notice";
 import { Prose } from "../../ui/Prose";
 import { bodyOf, type Complaints, complaintsOf, type Draft, EMPTY } from "./form";
-import { LimitField } from "./LimitField";
+import { LimitFields } from "./LimitFields";
 import { ProviderRows } from "./ProviderRows";
 
 type Props = {
@@ -18,7 +18,7 @@ type Props = {
 };
 
 const FIELDS =
-  /^(name|description|budget\.\w+|rate_limit\.\w+|provider_configs\[\d+\]\.(provider|weight|allowed_models))$/;
+  /^(name|description|budgets\[\d+\]\.\w+|rate_limit\.\w+|provider_configs\[\d+\]\.(provider|weight|allowed_models))$/;
 
 export function CreateDialog(props: Props) {
   return (
@@ -101,33 +101,7 @@ function Form({ providers, onClose, onCreated }: Props) {
       />
       <fieldset className="flex flex-col gap-3">
         <legend className="mb-2 font-semibold">Limits</legend>
-        <LimitField
-          label="Budget in dollars"
-          amount={draft.budget}
-          period={draft.budgetPeriod}
-          error={complaints["budget.max_limit"] ?? complaints["budget.reset_duration"]}
-          onChange={(budget, budgetPeriod) => set({ budget, budgetPeriod })}
-        />
-        <LimitField
-          label="Requests"
-          amount={draft.requests}
-          period={draft.requestPeriod}
-          error={
-            complaints["rate_limit.request_max_limit"] ??
-            complaints["rate_limit.request_reset_duration"]
-          }
-          onChange={(requests, requestPeriod) => set({ requests, requestPeriod })}
-        />
-        <LimitField
-          label="Tokens"
-          amount={draft.tokens}
-          period={draft.tokenPeriod}
-          error={
-            complaints["rate_limit.token_max_limit"] ??
-            complaints["rate_limit.token_reset_duration"]
-          }
-          onChange={(tokens, tokenPeriod) => set({ tokens, tokenPeriod })}
-        />
+        <LimitFields draft={draft} complaints={complaints} onChange={set} />
       </fieldset>
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>

@@ -17,8 +17,9 @@ import { Notice } from "../../ui/Notice";
 import { ActiveMark } from "./ActiveMark";
 import { DeleteDialog, RotateDialog } from "./ConfirmDialogs";
 import { LimitBar } from "./LimitBar";
+import { LimitsDialog } from "./LimitsDialog";
 import { ProviderConfigs } from "./ProviderConfigs";
-import { shortMask } from "./shown";
+import { moneyFirst, shortMask } from "./shown";
 
 type Props = {
   id: string | undefined;
@@ -30,7 +31,9 @@ type Props = {
 
 /** Everything about one key, and what can be done with it. */
 export function DetailSheet({ id, usage, colours, onClose, onRotated }: Props) {
-  const query = useVirtualKey(id);
+  const remove = useDeleteVirtualKey();
+  // From the moment on that it is deleted, asking for it again would only fail.
+  const query = useVirtualKey(id, remove.isIdle || remove.isError);
   if (id === undefined) return null;
   const key = query.data;
   return (
@@ -41,7 +44,13 @@ export function DetailSheet({ id, usage, colours, onClose, onRotated }: Props) {
           <Facts virtualKey={key} />
           <Limits virtualKey={key} usage={usage} />
           <ProviderConfigs virtualKey={key} usage={usage} colours={colours} />
-          <Actions key={key.id} virtualKey={key} onRotated={onRotated} onDeleted={onClose} />
+          <Actions
+            key={key.id}
+            virtualKey={key}
+            remove={remove}
+            onRotated={onRotated}
+            onDeleted={onClose}
+          />
         </div>
       ) : null}
     </Modal>
@@ -86,12 +95,18 @@ function Limits({
   virtualKey: VirtualKey;
   usage: VirtualKeyUsage | undefined;
 }) {
-  const limits = usage?.limits.filter((limit) => limit.scope === "virtual_key") ?? [];
+  const [changing, setChanging] = useState(false);
+  const limits = moneyFirst(usage?.limits.filter(({ scope }) => scope === "virtual_key") ?? []);
   return (
     <section aria-labelledby="limits-title">
-      <h3 id="limits-title" className="mb-2 font-semibold">
-        Limits of the key
-      </h3>
+      <div className="mb-2 flex items-center justify-between gap-2">
+        <h3 id="limits-title" className="font-semibold">
+          Limits of the key
+        </h3>
+        <Button small onClick={() => setChanging(true)}>
+          Change limits
+        </Button>
+      </div>
       {limits.length === 0 ? <p className="text-muted">No budget and no rate limit.</p> : null}
       <div className="flex flex-col gap-3">
         {limits.map((limit) => (
@@ -103,21 +118,22 @@ function Limits({
           />
         ))}
       </div>
+      <LimitsDialog open={changing} virtualKey={virtualKey} onClose={() => setChanging(false)} />
     </section>
   );
 }
 
 type ActionsProps = {
   virtualKey: VirtualKey;
+  remove: ReturnType<typeof useDeleteVirtualKey>;
   onRotated: (written: Written) => void;
   onDeleted: () => void;
 };
 
-function Actions({ virtualKey, onRotated, onDeleted }: ActionsProps) {
+function Actions({ virtualKey, remove, onRotated, onDeleted }: ActionsProps) {
   const [asked, setAsked] = useState<"rotate" | "delete" | null>(null);
   const setActive = useSetActive();
   const rotate = useRotateVirtualKey();
-  const remove = useDeleteVirtualKey();
   const active = virtualKey.is_active;
   const close = () => {
     rotate.reset();

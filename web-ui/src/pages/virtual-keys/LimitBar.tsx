@@ -25,16 +25,16 @@ export function LimitBar({
     <div className="min-w-0">
       <div className="flex flex-wrap items-baseline justify-between gap-x-2">
         <span>{takenInWords(limit)}</span>
-        <span className={classes("text-[13px]", TEXT[fill])}>
-          {formatShare(share)}
-          {fill === "good" ? "" : ` · ${FILL_IN_WORDS[fill]}`}
-        </span>
+        <span className={classes("text-[13px]", TEXT[fill])}>{formatShare(share)}</span>
       </div>
       <div className="my-1">
         <Meter share={share} label={label} />
       </div>
       <p className="flex flex-wrap justify-between gap-x-2 text-[13px] text-muted">
         <span>
+          {fill === "good" ? null : (
+            <span className={TEXT[fill]}>{`${FILL_IN_WORDS[fill]} · `}</span>
+          )}
           {formatWindow(limit.window)} · {resetInWords(limit, now)}
         </span>
         {detailed && limit.held > 0 ? (

@@ -2,7 +2,7 @@ import type { VirtualKeyUsage } from "../../api/generated/VirtualKeyUsage";
 import type { ProviderConfig, VirtualKey } from "../../api/virtualKeys";
 import { formatShare } from "../../format";
 import { LimitBar } from "./LimitBar";
-import { weighted } from "./shown";
+import { moneyFirst, weighted } from "./shown";
 
 type Props = {
   virtualKey: VirtualKey;
@@ -45,7 +45,7 @@ type OneProps = {
 };
 
 function One({ config, share, usage, colours }: OneProps) {
-  const limits = usage?.limits.filter((limit) => limit.scope === config.provider) ?? [];
+  const limits = moneyFirst(usage?.limits.filter(({ scope }) => scope === config.provider) ?? []);
   return (
     <li className="rounded-md border border-line p-3">
       <div className="flex items-center justify-between gap-2">

@@ -102,6 +102,7 @@ export function VirtualKeysPage() {
         }}
       />
       <DetailSheet
+        key={search.key}
         id={search.key}
         usage={search.key === undefined ? undefined : usages.get(search.key)}
         colours={colours}

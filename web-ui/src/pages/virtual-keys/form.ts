@@ -2,21 +2,16 @@
 // complaints back to the fields. Pure.
 
 import { ApiError, type Problem } from "../../api/client";
-import type { NewVirtualKey } from "../../api/virtualKeys";
+import type { LimitsInput, NewVirtualKey, VirtualKey } from "../../api/virtualKeys";
 
 export type ProviderRow = { row: number; provider: string; weight: string; models: string };
 
-export type Draft = {
-  name: string;
-  description: string;
-  providers: ProviderRow[];
-  budget: string;
-  budgetPeriod: string;
-  requests: string;
-  requestPeriod: string;
-  tokens: string;
-  tokenPeriod: string;
-};
+/** An amount as typed, and the window that it holds for. `id` is that of a budget that is there. */
+export type LimitDraft = { id?: string; amount: string; period: string };
+
+export type LimitsDraft = { budgets: LimitDraft[]; requests: LimitDraft; tokens: LimitDraft };
+
+export type Draft = LimitsDraft & { name: string; description: string; providers: ProviderRow[] };
 
 /** What is wrong, by the JSON path of the field; the empty path is the whole form. */
 export type Complaints = Record<string, string>;
@@ -25,22 +20,31 @@ export const EMPTY: Draft = {
   name: "",
   description: "",
   providers: [],
-  budget: "",
-  budgetPeriod: "1M",
-  requests: "",
-  requestPeriod: "1m",
-  tokens: "",
-  tokenPeriod: "1m",
+  budgets: [{ amount: "", period: "1M" }],
+  requests: { amount: "", period: "1m" },
+  tokens: { amount: "", period: "1m" },
 };
 
-export const PERIODS = [
-  { value: "1m", label: "per minute" },
-  { value: "1h", label: "per hour" },
-  { value: "1d", label: "per day" },
-  { value: "1w", label: "per week" },
-  { value: "1M", label: "per month" },
-  { value: "1Y", label: "per year" },
-] as const;
+/** The limits of a key as the fields show them; a key without a budget gets an empty field for one. */
+export function limitsOfKey({ budgets, rate_limit: rates }: VirtualKey): LimitsDraft {
+  const half = (limit?: number | null, window?: string | null): LimitDraft => ({
+    amount: limit == null ? "" : String(limit),
+    period: window ?? "1m",
+  });
+  const present = budgets.map(({ id, max_limit, reset_duration }) => ({
+    id,
+    amount: String(max_limit),
+    period: reset_duration,
+  }));
+  return {
+    budgets: present.length > 0 ? present : EMPTY.budgets,
+    requests: half(rates?.request_max_limit, rates?.request_reset_duration),
+    tokens: half(rates?.token_max_limit, rates?.token_reset_duration),
+  };
+}
+
+/** The windows on offer. */
+export const PERIODS = ["1m", "1h", "1d", "1w", "1M", "1Y"];
 
 /** The body to send, or what stands in the way. */
 export function bodyOf(draft: Draft): { body: NewVirtualKey } | { complaints: Complaints } {
@@ -49,21 +53,9 @@ export function bodyOf(draft: Draft): { body: NewVirtualKey } | { complaints: Co
   if (!body.name) complaints.name = "A key needs a name.";
   if (draft.description.trim()) body.description = draft.description.trim();
 
-  const budget = above0("budget.max_limit", draft.budget, complaints);
-  if (budget !== null) body.budget = { max_limit: budget, reset_duration: draft.budgetPeriod };
-
-  const requests = wholeAbove0("rate_limit.request_max_limit", draft.requests, complaints);
-  const tokens = wholeAbove0("rate_limit.token_max_limit", draft.tokens, complaints);
-  if (requests !== null || tokens !== null) {
-    body.rate_limit = {
-      ...(requests === null
-        ? {}
-        : { request_max_limit: requests, request_reset_duration: draft.requestPeriod }),
-      ...(tokens === null
-        ? {}
-        : { token_max_limit: tokens, token_reset_duration: draft.tokenPeriod }),
-    };
-  }
+  const { budgets, rate_limit } = limitsFrom(draft, complaints);
+  if (budgets.length > 0) body.budgets = budgets;
+  if (Object.keys(rate_limit).length > 0) body.rate_limit = rate_limit;
 
   // Without a row the field stays away, which is every provider; an empty list would be none.
   if (draft.providers.length > 0) {
@@ -74,6 +66,34 @@ export function bodyOf(draft: Draft): { body: NewVirtualKey } | { complaints: Co
     }));
   }
   return Object.keys(complaints).length > 0 ? { complaints } : { body };
+}
+
+/** The body that sets these limits and takes away those whose fields are empty. */
+export function limitsBodyOf(
+  draft: LimitsDraft,
+): { body: LimitsInput } | { complaints: Complaints } {
+  const complaints: Complaints = {};
+  const body = limitsFrom(draft, complaints);
+  return Object.keys(complaints).length > 0 ? { complaints } : { body };
+}
+
+function limitsFrom(draft: LimitsDraft, complaints: Complaints): LimitsInput {
+  const budgets = draft.budgets.flatMap(({ id, amount, period }, at) => {
+    const limit = above0(`budgets[${at}].max_limit`, amount, complaints);
+    if (limit === null) return [];
+    return [{ ...(id ? { id } : {}), max_limit: limit, reset_duration: period }];
+  });
+  const requests = wholeAbove0("rate_limit.request_max_limit", draft.requests.amount, complaints);
+  const tokens = wholeAbove0("rate_limit.token_max_limit", draft.tokens.amount, complaints);
+  // An empty object takes the rate limit away.
+  if (requests === null && tokens === null) return { budgets, rate_limit: {} };
+  const rate_limit = {
+    request_max_limit: requests,
+    request_reset_duration: requests === null ? null : draft.requests.period,
+    token_max_limit: tokens,
+    token_reset_duration: tokens === null ? null : draft.tokens.period,
+  };
+  return { budgets, rate_limit };
 }
 
 function above0(path: string, text: string, complaints: Complaints): number | null {

@@ -1,3 +1,4 @@
+import type { LimitUsage } from "../../api/generated/LimitUsage";
 import type { VirtualKeyUsage } from "../../api/generated/VirtualKeyUsage";
 import type { ProviderConfig } from "../../api/virtualKeys";
 
@@ -16,6 +17,11 @@ export function weighted(configs: ProviderConfig[]): Weighted[] {
     weight,
     share: total > 0 ? (weight ?? 0) / total : 0,
   }));
+}
+
+/** Money is what is asked for first. */
+export function moneyFirst(limits: LimitUsage[]): LimitUsage[] {
+  return limits.toSorted((a, b) => Number(b.unit === "cost") - Number(a.unit === "cost"));
 }
 
 export function limitsOf(usage: VirtualKeyUsage | undefined, unit: "cost" | "rate") {

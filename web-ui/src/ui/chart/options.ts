@@ -94,7 +94,7 @@ export function chartOptions(
 
 function seriesOptions(shape: ChartShape): uPlot.Series[] {
   if (shape.kind === "bars") {
-    const bars = uPlot.paths.bars?.({ align: 1, size: [0.86, 48] });
+    const bars = uPlot.paths.bars?.({ align: 1, size: [0.86, 72] });
     // See `stacked`: the tallest is painted first.
     return [...shape.series].reverse().map((one) => {
       const colour = resolveColour(one.colour);
@@ -118,9 +118,20 @@ function seriesOptions(shape: ChartShape): uPlot.Series[] {
       width: 1.75,
       dash,
       spanGaps: false,
-      points: { size: 5, fill: stroke },
+      points: { size: 5, fill: stroke, stroke, filter: lonePoints },
     };
   });
+}
+
+/** A value without neighbours makes no line, so it is always marked with a point. */
+function lonePoints(plot: uPlot, series: number, shown: boolean): number[] | null {
+  if (shown) return null;
+  const values = plot.data[series] ?? [];
+  const lone: number[] = [];
+  values.forEach((value, at) => {
+    if (value != null && values[at - 1] == null && values[at + 1] == null) lone.push(at);
+  });
+  return lone;
 }
 
 function roundUp(most: number | null): number {
