@@ -123,16 +123,18 @@ impl Gateway {
 
     /// The log's rows of the first `count` requests, oldest first, as soon as they are there.
     pub(crate) async fn rows(&self, count: usize) -> Vec<Value> {
-        for _ in 0..200 {
+        let mut tries = 0;
+        loop {
             let logs = self.send("GET", "/api/logs?limit=100", &[], "").await.json();
             let mut rows = logs["logs"].as_array().cloned().unwrap_or_default();
             if rows.len() >= count {
                 rows.reverse();
                 return rows;
             }
+            tries += 1;
+            assert!(tries < 200, "the log has {} of {count} rows", rows.len());
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("the log has fewer than {count} rows");
     }
 
     /// Ends the gateway in order.
