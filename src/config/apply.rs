@@ -124,9 +124,9 @@ pub(super) fn virtual_key_config(
     set(&mut key.customer_id, input.customer_id);
     if let Some(list) = input.provider_configs {
         let old = key.provider_configs.take().unwrap_or_default();
-        key.provider_configs = list.map(|list| bindings(&old, list, ids, problems));
+        key.provider_configs = list.map(|list| bindings(&old, list, ids, now, problems));
     }
-    let limits = Level { path: &path, ids, problems };
+    let limits = Level { path: &path, ids, now, problems };
     limits.apply(&mut key.budgets, &mut key.rate_limit, input.limits);
     key
 }
@@ -197,6 +197,7 @@ fn bindings(
     old: &[ProviderBindingConfig],
     list: Vec<BindingInput>,
     ids: &mut IdSource,
+    now: i64,
     problems: &mut Problems,
 ) -> Vec<ProviderBindingConfig> {
     let mut taken = Vec::new();
@@ -216,7 +217,7 @@ fn bindings(
             budgets: matched.map(|binding| binding.budgets.clone()).unwrap_or_default(),
             rate_limit: matched.and_then(|binding| binding.rate_limit.clone()),
         };
-        let level = Level { path: &input.path, ids, problems };
+        let level = Level { path: &input.path, ids, now, problems };
         level.apply(&mut binding.budgets, &mut binding.rate_limit, input.limits);
         new.push(binding);
     }
@@ -227,6 +228,8 @@ fn bindings(
 struct Level<'a> {
     path: &'a str,
     ids: &'a mut IdSource,
+    /// Unix milliseconds.
+    now: i64,
     problems: &'a mut Problems,
 }
 
@@ -307,7 +310,7 @@ impl Level<'_> {
             self.problems.add(join(&path, "reset_duration"), "missing");
         }
         let id = old.map(|old| old.id.clone()).or(input.id.filter(|id| !id.is_empty()));
-        let budget = BudgetConfig {
+        let mut budget = BudgetConfig {
             id: id.unwrap_or_else(|| self.ids.uuid()),
             max_limit: max_limit?,
             reset_duration: reset_duration?,
@@ -319,7 +322,12 @@ impl Level<'_> {
                 .unpriced_allowed
                 .unwrap_or(old.is_some_and(|old| old.unpriced_allowed)),
             reserve: input.reserve.unwrap_or(old.is_none_or(|old| old.reserve)),
+            created_at: old.map_or(self.now, |old| old.created_at),
+            updated_at: old.map_or(self.now, |old| old.updated_at),
         };
+        if old.is_some_and(|old| *old != budget) {
+            budget.updated_at = self.now;
+        }
         if budget.max_limit <= 0 {
             self.problems.add(join(&path, "max_limit"), "must be above 0 dollars");
         }
@@ -338,17 +346,22 @@ impl Level<'_> {
         input: RateLimitInput,
     ) -> Option<RateLimitConfig> {
         let path = input.path;
-        let mut limit = old.unwrap_or_else(|| RateLimitConfig {
+        let mut limit = old.clone().unwrap_or_else(|| RateLimitConfig {
             id: input.id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.ids.uuid()),
             request_max_limit: None,
             request_reset_duration: None,
             token_max_limit: None,
             token_reset_duration: None,
+            created_at: self.now,
+            updated_at: self.now,
         });
         set(&mut limit.request_max_limit, input.request_max_limit);
         set(&mut limit.request_reset_duration, input.request_reset_duration);
         set(&mut limit.token_max_limit, input.token_max_limit);
         set(&mut limit.token_reset_duration, input.token_reset_duration);
+        if old.is_some_and(|old| old != limit) {
+            limit.updated_at = self.now;
+        }
         let halves = [
             ("request", limit.request_max_limit, &limit.request_reset_duration),
             ("token", limit.token_max_limit, &limit.token_reset_duration),

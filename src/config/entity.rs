@@ -298,6 +298,10 @@ pub struct BudgetConfig {
     pub unpriced_allowed: bool,
     /// Whether cost is reserved before the call; false is Bifrost's "admit while used < limit". Ours.
     pub reserve: bool,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
 }
 
 /// A rate limit: a request limit, a token limit or both.
@@ -313,6 +317,10 @@ pub struct RateLimitConfig {
     pub token_max_limit: Option<i64>,
     /// Length of the token window.
     pub token_reset_duration: Option<String>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
 }
 
 /// Settings of the gateway as a whole; Bifrost's names and defaults (contract section 9.3).

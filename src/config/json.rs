@@ -4,9 +4,11 @@ use super::entity::{
     BudgetConfig, KeyConfig, NetworkConfig, ProviderBindingConfig, ProviderConfig, RateLimitConfig,
     SecretRef, VirtualKeyConfig,
 };
+use super::stored::hex;
 use crate::provider::AccessList;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 /// What was used of a limit in its current window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +21,13 @@ pub struct MeterUsage {
 
 /// Tells what was used, by meter id.
 pub type UsageOf<'a> = &'a dyn Fn(&str) -> Option<MeterUsage>;
+
+/// The entity with the hash of its configuration, which its usage and dates are no part of.
+fn with_hash(mut shown: Value, configured: &Value) -> Value {
+    let digest = Sha256::digest(configured.to_string().as_bytes());
+    shown["config_hash"] = json!(hex(&digest));
+    shown
+}
 
 /// A provider with its keys.
 pub fn provider_to_json(provider: &ProviderConfig) -> Value {
@@ -63,12 +72,13 @@ pub fn provider_to_json(provider: &ProviderConfig) -> Value {
     if let Some(custom) = custom {
         shown["custom_provider_config"] = custom;
     }
-    shown
+    let configured = shown.clone();
+    with_hash(shown, &configured)
 }
 
 /// A provider key.
 pub fn key_to_json(key: &KeyConfig) -> Value {
-    json!({
+    let shown = json!({
         "id": key.id,
         "name": key.name,
         "value": secret_to_json(&key.value),
@@ -77,7 +87,9 @@ pub fn key_to_json(key: &KeyConfig) -> Value {
         "weight": key.weight,
         "enabled": key.enabled,
         "use_for_batch_api": false,
-    })
+    });
+    let configured = shown.clone();
+    with_hash(shown, &configured)
 }
 
 /// A secret in Bifrost's object form, masked.
@@ -128,6 +140,12 @@ pub fn virtual_key_to_json(
     usage: UsageOf<'_>,
     secret: Option<&str>,
 ) -> Value {
+    let undated = VirtualKeyConfig { created_at: 0, updated_at: 0, ..key.clone() };
+    let configured = virtual_key_parts(&undated, &|_| None, None);
+    with_hash(virtual_key_parts(key, usage, secret), &configured)
+}
+
+fn virtual_key_parts(key: &VirtualKeyConfig, usage: UsageOf<'_>, secret: Option<&str>) -> Value {
     let bindings: Vec<Value> = match &key.provider_configs {
         None => vec![json!("*")],
         Some(bindings) => {
@@ -206,6 +224,8 @@ pub fn budget_to_json(budget: &BudgetConfig, usage: UsageOf<'_>) -> Value {
         "last_reset": used.and_then(|used| time(used.window_start.saturating_mul(1000))),
         "unpriced": if budget.unpriced_allowed { "allow" } else { "deny" },
         "reserve": budget.reserve,
+        "created_at": time(budget.created_at),
+        "updated_at": time(budget.updated_at),
     });
     if let Some(zone) = &budget.time_zone {
         shown["time_zone"] = json!(zone);
@@ -215,7 +235,11 @@ pub fn budget_to_json(budget: &BudgetConfig, usage: UsageOf<'_>) -> Value {
 
 /// A rate limit with its usage.
 pub fn rate_limit_to_json(limit: &RateLimitConfig, usage: UsageOf<'_>) -> Value {
-    let mut shown = json!({"id": limit.id});
+    let mut shown = json!({
+        "id": limit.id,
+        "created_at": time(limit.created_at),
+        "updated_at": time(limit.updated_at),
+    });
     let halves = [
         ("request", limit.request_max_limit, &limit.request_reset_duration),
         ("token", limit.token_max_limit, &limit.token_reset_duration),

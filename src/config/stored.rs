@@ -341,6 +341,8 @@ fn add_limits(
         time_zone: budget.time_zone.clone(),
         unpriced_allowed: budget.unpriced_allowed,
         reserve: budget.reserve,
+        created_at: budget.created_at,
+        updated_at: budget.updated_at,
     }));
     rows.rate_limits.extend(rate_limit.map(|limit| RateLimitRow {
         id: limit.id.clone(),
@@ -350,6 +352,8 @@ fn add_limits(
         request_reset_duration: limit.request_reset_duration.clone(),
         token_max_limit: limit.token_max_limit,
         token_reset_duration: limit.token_reset_duration.clone(),
+        created_at: limit.created_at,
+        updated_at: limit.updated_at,
     }));
 }
 
@@ -417,6 +421,8 @@ impl VirtualKeyParts<'_> {
             time_zone: row.time_zone.clone(),
             unpriced_allowed: row.unpriced_allowed,
             reserve: row.reserve,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
         });
         budgets.collect()
     }
@@ -430,6 +436,8 @@ impl VirtualKeyParts<'_> {
             request_reset_duration: row.request_reset_duration.clone(),
             token_max_limit: row.token_max_limit,
             token_reset_duration: row.token_reset_duration.clone(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
         })
     }
 }

@@ -273,8 +273,9 @@ async fn insert_binding(row: &BindingRow, connection: &mut SqliteConnection) -> 
 
 async fn insert_budget(row: &BudgetRow, connection: &mut SqliteConnection) -> Result<()> {
     let sql = "insert into budgets (id, virtual_key_id, binding_id, position, max_limit,
-            reset_duration, calendar_aligned, time_zone, unpriced_allowed, reserve)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+            reset_duration, calendar_aligned, time_zone, unpriced_allowed, reserve, created_at,
+            updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     sqlx::query(sql)
         .bind(&row.id)
         .bind(&row.virtual_key_id)
@@ -286,6 +287,8 @@ async fn insert_budget(row: &BudgetRow, connection: &mut SqliteConnection) -> Re
         .bind(&row.time_zone)
         .bind(row.unpriced_allowed)
         .bind(row.reserve)
+        .bind(row.created_at)
+        .bind(row.updated_at)
         .execute(connection)
         .await?;
     Ok(())
@@ -293,8 +296,8 @@ async fn insert_budget(row: &BudgetRow, connection: &mut SqliteConnection) -> Re
 
 async fn insert_rate_limit(row: &RateLimitRow, connection: &mut SqliteConnection) -> Result<()> {
     let sql = "insert into rate_limits (id, virtual_key_id, binding_id, request_max_limit,
-            request_reset_duration, token_max_limit, token_reset_duration)
-        values ($1, $2, $3, $4, $5, $6, $7)";
+            request_reset_duration, token_max_limit, token_reset_duration, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     sqlx::query(sql)
         .bind(&row.id)
         .bind(&row.virtual_key_id)
@@ -303,6 +306,8 @@ async fn insert_rate_limit(row: &RateLimitRow, connection: &mut SqliteConnection
         .bind(&row.request_reset_duration)
         .bind(row.token_max_limit)
         .bind(&row.token_reset_duration)
+        .bind(row.created_at)
+        .bind(row.updated_at)
         .execute(connection)
         .await?;
     Ok(())

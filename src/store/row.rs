@@ -146,6 +146,8 @@ pub struct BudgetRow {
     pub time_zone: Option<String>,
     pub unpriced_allowed: bool,
     pub reserve: bool,
+    pub created_at: i64,
+    pub updated_at: i64,
 }
 
 /// A row of `rate_limits`.
@@ -159,6 +161,8 @@ pub struct RateLimitRow {
     pub request_reset_duration: Option<String>,
     pub token_max_limit: Option<i64>,
     pub token_reset_duration: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
 }
 
 /// A row of `retired_secrets`.

@@ -78,7 +78,7 @@ fn an_empty_budget_removes_it_and_missing_fields_keep_theirs() {
     assert_eq!(new.budgets.len(), 1);
     assert_eq!(
         new.budgets[0],
-        BudgetConfig { max_limit: 600_000_000_000, ..old.budgets[0].clone() }
+        BudgetConfig { max_limit: 600_000_000_000, updated_at: 2, ..old.budgets[0].clone() }
     );
     assert!(update(&old, &json!({"budget": {}})).budgets.is_empty());
     assert!(update(&old, &json!({"budgets": []})).budgets.is_empty());
@@ -155,7 +155,10 @@ fn a_rate_limit_changes_by_halves() {
     }}));
     let limit = old.rate_limit.clone().unwrap();
     let new = update(&old, &json!({"rate_limit": {"request_max_limit": 20}})).rate_limit.unwrap();
-    assert_eq!(new, RateLimitConfig { request_max_limit: Some(20), ..limit.clone() });
+    assert_eq!(
+        new,
+        RateLimitConfig { request_max_limit: Some(20), updated_at: 2, ..limit.clone() }
+    );
     let gone = json!({"rate_limit": {"request_max_limit": null, "request_reset_duration": null,
                                      "token_max_limit": 5}});
     let new = update(&old, &gone).rate_limit.unwrap();
