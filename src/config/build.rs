@@ -89,7 +89,8 @@ fn admin(auth: &AuthConfig, environment: &Environment, findings: &mut Findings) 
     let username = resolve("admin_username", &auth.admin_username);
     let password = resolve("admin_password", &auth.admin_password);
     let on_inference = !auth.disable_auth_on_inference;
-    Some(Admin { username: username.ok()?, password: password.ok()?, on_inference })
+    let known = Arc::default();
+    Some(Admin { username: username.ok()?, password: password.ok()?, on_inference, known })
 }
 
 fn providers(

@@ -122,10 +122,7 @@ impl Live {
         let is_plain = |secret: &SecretRef| matches!(secret, SecretRef::Value(_));
         let configuration = self.configuration();
         let mut providers = configuration.providers.values();
-        let auth = configuration.auth.as_ref();
-        !self.vault.seals()
-            && (auth.is_some_and(|auth| is_plain(&auth.admin_password))
-                || providers.any(|it| it.keys.iter().any(|key| is_plain(&key.value))))
+        !self.vault.seals() && providers.any(|it| it.keys.iter().any(|key| is_plain(&key.value)))
     }
 
     /// The snapshot in force, to keep.

@@ -21,6 +21,7 @@ mod input_settings;
 pub mod json;
 mod live;
 mod operations;
+mod password;
 pub mod pricing;
 mod problem;
 mod read;

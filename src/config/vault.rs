@@ -3,6 +3,7 @@
 //! AES-256-GCM under a key derived from the passphrase. Each value is bound to its row, so that sealed
 //! values cannot change places. References to the environment are no secrets and stay readable.
 
+use super::password;
 use super::problem::Problems;
 use crate::provider::Secret;
 use crate::store::{AuthRow, ConfigChange, ConfigRows, Error, KeyRow, ProviderRow};
@@ -30,7 +31,7 @@ pub(super) struct Vault {
     key: Option<LessSafeKey>,
 }
 
-/// What was found unsealed though there is a key.
+/// What was found unsealed though there is a key, or as it is though there should be a hash.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Unsealed {
     pub(super) providers: HashSet<String>,
@@ -54,8 +55,14 @@ impl Vault {
         self.key.is_some()
     }
 
-    /// Seals what is about to be written.
+    /// Seals what is about to be written. Of the admin password there is a hash in any case.
     pub(super) fn seal(&self, change: &mut ConfigChange) -> Result<(), Error> {
+        for row in change.auth.iter_mut().flatten() {
+            let (_, text) = auth_secret(row);
+            if !is_open(text) && !password::is_hash(text) {
+                *text = password::hash(text);
+            }
+        }
         let Some(key) = &self.key else { return Ok(()) };
         for rows in &mut change.put_providers {
             for (path, text) in provider_secrets(&mut rows.provider) {
@@ -97,7 +104,8 @@ impl Vault {
         }
         if let Some(row) = &mut rows.auth {
             let (path, text) = auth_secret(row);
-            unsealed.auth = !self.open_text(path, text, &mut problems);
+            let sealed = self.open_text(path, text, &mut problems);
+            unsealed.auth = !sealed || !(is_open(text) || password::is_hash(text));
         }
         problems.check(unsealed)
     }

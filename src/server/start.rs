@@ -170,7 +170,7 @@ fn announce(app: &App) {
     }
     if app.live.has_plain_secrets() {
         tracing::warn!(
-            "provider keys or the admin password stand in config.db as they are: set \
+            "provider keys stand in config.db as they are: set \
              BIFROST_ENCRYPTION_KEY to have them encrypted, or give them as env.NAME"
         );
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::entity::ProviderConfig;
+use crate::config::entity::{AuthConfig, ProviderConfig};
 use crate::config::{IdSource, ProviderInput, VirtualKeyInput, apply_provider, apply_virtual_key};
 use serde_json::{Value, json};
 
@@ -114,9 +114,13 @@ async fn what_is_stored_is_read_back_the_same() {
     let second = open(None, &store).await;
     let (first, second) = (first.configuration(), second.configuration());
     assert_eq!(first.client, second.client);
-    assert_eq!(first.auth, second.auth);
+    // Of the password there is a hash; see `the_admin_password_is_stored_as_a_hash`.
+    let hash = second.auth.as_ref().unwrap().admin_password.clone();
+    let auth = AuthConfig { admin_password: hash, ..(**first.auth.as_ref().unwrap()).clone() };
+    assert_eq!(second.auth.as_deref(), Some(&auth));
     assert_eq!(first.providers, second.providers);
     assert_eq!(first.virtual_keys, second.virtual_keys);
+    let first = Configuration { auth: second.auth.clone(), ..(*first).clone() };
     assert!(stored::is_empty(&stored::difference(&first, &second)));
 }
 
@@ -266,6 +270,24 @@ async fn secrets_that_are_gone_are_remembered() {
 }
 
 #[tokio::test]
+async fn the_admin_password_is_stored_as_a_hash() {
+    let store = Db::memory().await.unwrap();
+    let auth = json!({"is_enabled": true, "admin_username": "a", "admin_password": "readable"});
+    let json = json!({"governance": {"auth_config": auth}});
+    let first = open(file(&json), &store).await;
+    let row = store.load_config().await.unwrap().auth.unwrap();
+    assert!(row.admin_password.starts_with("$pbkdf2-sha256$"), "{row:?}");
+    let second = open(file(&json), &store).await;
+    assert_eq!(store.load_config().await.unwrap().auth.unwrap(), row, "hashed anew");
+    // `a:readable`.
+    let value = http::HeaderValue::from_static("Basic YTpyZWFkYWJsZQ==");
+    let headers = http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
+    for live in [first, second] {
+        assert!(live.snapshot().admin.as_ref().unwrap().accepts(&headers));
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_sealed_under_a_key_and_opened_with_it_alone() {
     let store = Db::memory().await.unwrap();
     let open = async |file: Option<File>, key: &str| {
@@ -289,7 +311,6 @@ async fn secrets_are_sealed_under_a_key_and_opened_with_it_alone() {
     let again = open(None, "correct horse battery").await.unwrap();
     assert_eq!(again.snapshot().version, version, "sealed values were written anew");
     assert_eq!(again.configuration().providers, plain.configuration().providers);
-    assert_eq!(again.configuration().auth, plain.configuration().auth);
 
     let change = |configuration: &mut Configuration| {
         let old = configuration.providers["openai"].clone();
