@@ -180,7 +180,12 @@ fn not_found(method: &Method, path: &str) -> Response {
     let body = json!({
         "is_bifrost_error": false,
         "status_code": 404,
-        "error": {"type": "not_found", "message": message},
+        "error": {
+            "message": message,
+            "type": "not_found_error",
+            "param": null,
+            "code": "route_not_found",
+        },
         "extra_fields": {},
     });
     let mut response = Response::new(Body::from(body.to_string()));

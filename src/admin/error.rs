@@ -1,4 +1,4 @@
-//! The one error of the management API, in the body that Bifrost's clients know.
+//! The one error of the management API: OpenAI's shape in the body that Bifrost's clients know.
 
 use crate::config::{ChangeError, Problem, Problems};
 use axum::Json;
@@ -15,15 +15,15 @@ pub(super) type AdminResult<T> = Result<T, AdminError>;
 pub(super) struct AdminError {
     status: StatusCode,
     /// A machine-readable word.
-    kind: &'static str,
+    code: &'static str,
     message: String,
     /// What is wrong with the body, by JSON path.
     problems: Vec<Problem>,
 }
 
 impl AdminError {
-    pub(super) fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        AdminError { status, kind, message: message.into(), problems: Vec::new() }
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        AdminError { status, code, message: message.into(), problems: Vec::new() }
     }
 
     /// The parameter or field at `path` is wrong.
@@ -81,6 +81,17 @@ impl From<ChangeError> for AdminError {
     }
 }
 
+/// OpenAI's word for errors of that status.
+fn error_type(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "authentication_error",
+        StatusCode::FORBIDDEN => "permission_error",
+        StatusCode::NOT_FOUND => "not_found_error",
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         let problem = |problem: &Problem| json!({"path": problem.path, "message": problem.message});
@@ -90,7 +101,12 @@ impl IntoResponse for AdminError {
         let mut body = json!({
             "is_bifrost_error": false,
             "status_code": self.status.as_u16(),
-            "error": {"type": self.kind, "message": self.message, "param": param},
+            "error": {
+                "message": self.message,
+                "type": error_type(self.status),
+                "param": param,
+                "code": self.code,
+            },
             "extra_fields": {},
         });
         if !problems.is_empty() {

@@ -108,6 +108,10 @@ impl Answer {
         assert_eq!(self.body["status_code"], status);
         assert_eq!(self.body["is_bifrost_error"], false);
         assert!(self.body["extra_fields"].is_object());
+        let error = self.body["error"].as_object().unwrap();
+        for field in ["message", "type", "param", "code"] {
+            assert!(error.contains_key(field), "no {field}: {}", self.body);
+        }
         self.body["error"]["message"].as_str().unwrap().to_owned()
     }
 }

@@ -11,7 +11,7 @@ pub use body::ReplyBytes;
 pub use models::{list_models, retrieve_model};
 pub use reply::failure_response;
 pub(crate) use service::is_allowed_origin;
-pub use service::{no_route, serve};
+pub use service::{no_route, serve, wrong_method};
 
 use crate::llm::Operation;
 

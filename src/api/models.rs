@@ -13,6 +13,7 @@ use crate::llm::{Failure, FailureKind, ModelRef, Source};
 use crate::pipeline::{first_model_lists, refuse_loop};
 use crate::provider::catalog::canonical_name;
 use crate::provider::{AccessList, Provider};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
@@ -49,9 +50,13 @@ struct Model {
 /// Lists the models that the caller may use.
 pub async fn list_models(
     State(app): State<Arc<App>>,
-    Query(query): Query<ListQuery>,
+    query: Result<Query<ListQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(cause) => return failed(&Failure::invalid(cause.body_text()), &headers),
+    };
     match models(&app, &headers, query.provider.as_deref()).await {
         Ok(models) => {
             let data = models.into_values().collect();

@@ -94,6 +94,18 @@ pub(crate) fn is_allowed_origin(allowed: &[String], origin: &str) -> bool {
         })
 }
 
+/// What a known path answers to a method that it does not take.
+pub async fn wrong_method(
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> axum::response::Response {
+    let failure = Failure::invalid(format!("{} does not take {method}", uri.path()))
+        .with_status(405)
+        .with_code("method_not_allowed");
+    failure_response(&failure, &request_id(&headers)).map(axum::body::Body::new)
+}
+
 /// What everything below the inference API answers that no route takes: 405 for a known path asked
 /// by another method, else 404.
 pub async fn no_route(method: Method, uri: Uri, headers: HeaderMap) -> axum::response::Response {

@@ -79,12 +79,25 @@ pub fn apply_virtual_key(
     now: i64,
 ) -> Result<VirtualKeyConfig, Vec<Problem>> {
     let mut problems = Problems::default();
+    let key = virtual_key_config(existing, input, ids, now, &mut problems);
+    problems.check(key).map_err(|problems| problems.0)
+}
+
+/// Like [`apply_virtual_key`]: where something is wrong, what can be understood of it, for finding
+/// whatever else is wrong.
+pub(super) fn virtual_key_config(
+    existing: Option<&VirtualKeyConfig>,
+    input: VirtualKeyInput,
+    ids: &mut IdSource,
+    now: i64,
+    problems: &mut Problems,
+) -> VirtualKeyConfig {
     let path = input.path.clone();
     let mut key = match existing {
         Some(existing) => VirtualKeyConfig { updated_at: now, ..existing.clone() },
         None => new_virtual_key(&input, ids, now),
     };
-    set_value(&mut key, existing.is_none(), input.value, &join(&path, "value"), &mut problems);
+    set_value(&mut key, existing.is_none(), input.value, &join(&path, "value"), problems);
     match input.name {
         Some(name) if name.trim().is_empty() => problems.add(join(&path, "name"), "is empty"),
         Some(name) => key.name = name,
@@ -111,11 +124,11 @@ pub fn apply_virtual_key(
     set(&mut key.customer_id, input.customer_id);
     if let Some(list) = input.provider_configs {
         let old = key.provider_configs.take().unwrap_or_default();
-        key.provider_configs = list.map(|list| bindings(&old, list, ids, &mut problems));
+        key.provider_configs = list.map(|list| bindings(&old, list, ids, now, problems));
     }
-    let limits = Level { path: &path, ids, problems: &mut problems };
+    let limits = Level { path: &path, ids, now, problems };
     limits.apply(&mut key.budgets, &mut key.rate_limit, input.limits);
-    problems.check(key).map_err(|problems| problems.0)
+    key
 }
 
 fn new_virtual_key(input: &VirtualKeyInput, ids: &mut IdSource, now: i64) -> VirtualKeyConfig {
@@ -184,6 +197,7 @@ fn bindings(
     old: &[ProviderBindingConfig],
     list: Vec<BindingInput>,
     ids: &mut IdSource,
+    now: i64,
     problems: &mut Problems,
 ) -> Vec<ProviderBindingConfig> {
     let mut taken = Vec::new();
@@ -203,7 +217,7 @@ fn bindings(
             budgets: matched.map(|binding| binding.budgets.clone()).unwrap_or_default(),
             rate_limit: matched.and_then(|binding| binding.rate_limit.clone()),
         };
-        let level = Level { path: &input.path, ids, problems };
+        let level = Level { path: &input.path, ids, now, problems };
         level.apply(&mut binding.budgets, &mut binding.rate_limit, input.limits);
         new.push(binding);
     }
@@ -214,6 +228,8 @@ fn bindings(
 struct Level<'a> {
     path: &'a str,
     ids: &'a mut IdSource,
+    /// Unix milliseconds.
+    now: i64,
     problems: &'a mut Problems,
 }
 
@@ -294,7 +310,7 @@ impl Level<'_> {
             self.problems.add(join(&path, "reset_duration"), "missing");
         }
         let id = old.map(|old| old.id.clone()).or(input.id.filter(|id| !id.is_empty()));
-        let budget = BudgetConfig {
+        let mut budget = BudgetConfig {
             id: id.unwrap_or_else(|| self.ids.uuid()),
             max_limit: max_limit?,
             reset_duration: reset_duration?,
@@ -306,7 +322,12 @@ impl Level<'_> {
                 .unpriced_allowed
                 .unwrap_or(old.is_some_and(|old| old.unpriced_allowed)),
             reserve: input.reserve.unwrap_or(old.is_none_or(|old| old.reserve)),
+            created_at: old.map_or(self.now, |old| old.created_at),
+            updated_at: old.map_or(self.now, |old| old.updated_at),
         };
+        if old.is_some_and(|old| *old != budget) {
+            budget.updated_at = self.now;
+        }
         if budget.max_limit <= 0 {
             self.problems.add(join(&path, "max_limit"), "must be above 0 dollars");
         }
@@ -314,6 +335,7 @@ impl Level<'_> {
         let window = Window::parse(&budget.reset_duration, budget.calendar_aligned, zone);
         if let Err(message) = window {
             self.problems.add(join(&path, "reset_duration"), message);
+            return None;
         }
         Some(budget)
     }
@@ -324,31 +346,36 @@ impl Level<'_> {
         input: RateLimitInput,
     ) -> Option<RateLimitConfig> {
         let path = input.path;
-        let mut limit = old.unwrap_or_else(|| RateLimitConfig {
+        let mut limit = old.clone().unwrap_or_else(|| RateLimitConfig {
             id: input.id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.ids.uuid()),
             request_max_limit: None,
             request_reset_duration: None,
             token_max_limit: None,
             token_reset_duration: None,
+            created_at: self.now,
+            updated_at: self.now,
         });
         set(&mut limit.request_max_limit, input.request_max_limit);
         set(&mut limit.request_reset_duration, input.request_reset_duration);
         set(&mut limit.token_max_limit, input.token_max_limit);
         set(&mut limit.token_reset_duration, input.token_reset_duration);
+        if old.is_some_and(|old| old != limit) {
+            limit.updated_at = self.now;
+        }
         let halves = [
-            ("request", limit.request_max_limit, &mut limit.request_reset_duration),
-            ("token", limit.token_max_limit, &mut limit.token_reset_duration),
+            ("request", limit.request_max_limit, &limit.request_reset_duration),
+            ("token", limit.token_max_limit, &limit.token_reset_duration),
         ];
+        let mut is_clear = true;
         for (name, max_limit, duration) in halves {
-            let path = join(&path, &format!("{name}_reset_duration"));
-            match (max_limit, duration.as_deref()) {
-                (Some(_), None) => self.problems.add(path, "missing: a limit needs its duration"),
-                (_, Some(text)) => {
-                    if let Err(message) = Window::parse(text, false, None) {
-                        self.problems.add(path, message);
-                    }
-                }
-                (None, None) => {}
+            let window = match (max_limit, duration.as_deref()) {
+                (Some(_), None) => Err("missing: a limit needs its duration".to_owned()),
+                (_, Some(text)) => Window::parse(text, false, None).map(|_| ()),
+                (None, None) => Ok(()),
+            };
+            if let Err(message) = window {
+                is_clear = false;
+                self.problems.add(join(&path, &format!("{name}_reset_duration")), message);
             }
         }
         let limits = limit.request_max_limit.is_some() || limit.token_max_limit.is_some();
@@ -356,7 +383,7 @@ impl Level<'_> {
             // A body that names durations and no limit would look limited and not be.
             self.problems.add(path, "has a duration but no limit; `{}` removes the rate limit");
         }
-        Some(limit)
+        is_clear.then_some(limit)
     }
 }
 

@@ -9,14 +9,27 @@ use crate::provider::catalog::canonical_name;
 
 /// Creates a provider, or changes `existing`.
 ///
-/// Without `keys` the keys stay; with them they are the whole list, each matched by id or else by
-/// name. A secret that is not given, or given in its masked form, stays.
+/// An object in it that is given (`network_config`, `proxy_config`, …) is the whole of it: what it
+/// leaves out has its default. One that is absent stays. Without `keys` the keys stay; with them they
+/// are the whole list, each matched by id or else by name. A secret in its masked form stays.
 pub fn apply_provider(
     existing: Option<&ProviderConfig>,
     input: ProviderInput,
     ids: &mut IdSource,
 ) -> Result<ProviderConfig, Vec<Problem>> {
     let mut problems = Problems::default();
+    let provider = provider_config(existing, input, ids, &mut problems);
+    problems.check(provider).map_err(|problems| problems.0)
+}
+
+/// Like [`apply_provider`]: where something is wrong, what can be understood of it, for finding
+/// whatever else is wrong.
+pub(super) fn provider_config(
+    existing: Option<&ProviderConfig>,
+    input: ProviderInput,
+    ids: &mut IdSource,
+    problems: &mut Problems,
+) -> ProviderConfig {
     let path = input.path;
     let name = input.name.unwrap_or_default();
     let mut provider = match existing {
@@ -30,15 +43,15 @@ pub fn apply_provider(
         problems.add(join(&path, "provider"), "must not contain `/`, which ends it in model names");
     }
     if let Some(network) = input.network {
-        apply_network(&mut provider.network, network, &mut problems);
+        provider.network = network_config(&provider.network, network, problems);
     }
     if let Some(keys) = input.keys {
         let old = std::mem::take(&mut provider.keys);
         for key in keys {
-            set_url(&mut provider.network, &key, &mut problems);
+            set_url(&mut provider.network, &key, problems);
             let matched = matching(&old, &key);
             let matched = matched.filter(|old| provider.keys.iter().all(|key| key.id != old.id));
-            provider.keys.extend(key_config(matched, key, ids, &mut problems));
+            provider.keys.push(key_config(matched, key, ids, problems));
         }
     }
     set(&mut provider.concurrency, input.concurrency);
@@ -49,12 +62,12 @@ pub fn apply_provider(
     }
     if let Some(proxy) = input.proxy {
         let old = provider.proxy.take();
-        provider.proxy = proxy.map(|proxy| proxy_config(old.as_ref(), proxy, &mut problems));
+        provider.proxy = proxy.map(|proxy| proxy_config(old.as_ref(), proxy, problems));
     }
     set(&mut provider.send_back_raw_request, input.send_back_raw_request);
     set(&mut provider.send_back_raw_response, input.send_back_raw_response);
     set(&mut provider.custom, input.custom.map(Some));
-    problems.check(provider).map_err(|problems| problems.0)
+    provider
 }
 
 /// Creates a provider key, or changes `existing`.
@@ -65,10 +78,7 @@ pub fn apply_key(
 ) -> Result<KeyConfig, Vec<Problem>> {
     let mut problems = Problems::default();
     let key = key_config(existing, input, ids, &mut problems);
-    match key {
-        Some(key) => problems.check(key).map_err(|problems| problems.0),
-        None => Err(problems.0),
-    }
+    problems.check(key).map_err(|problems| problems.0)
 }
 
 fn matching<'a>(old: &'a [KeyConfig], input: &KeyInput) -> Option<&'a KeyConfig> {
@@ -81,7 +91,7 @@ fn key_config(
     input: KeyInput,
     ids: &mut IdSource,
     problems: &mut Problems,
-) -> Option<KeyConfig> {
+) -> KeyConfig {
     let name = input.name.filter(|name| !name.is_empty()).or(old.map(|old| old.name.clone()));
     if name.is_none() {
         problems.add(join(&input.path, "name"), "missing");
@@ -92,9 +102,9 @@ fn key_config(
     });
     let models = input.models.map(|models| AccessList::from_list(Some(models)));
     let id = old.map(|old| old.id.clone()).or(input.id.filter(|id| !id.is_empty()));
-    Some(KeyConfig {
+    KeyConfig {
         id: id.unwrap_or_else(|| ids.uuid()),
-        name: name?,
+        name: name.unwrap_or_default(),
         value: value.or_else(|| old.map(|old| old.value.clone())).unwrap_or_default(),
         models: models.or_else(|| old.map(|old| old.models.clone())).unwrap_or_default(),
         blacklisted_models: input
@@ -103,7 +113,7 @@ fn key_config(
             .unwrap_or_default(),
         weight: input.weight.or(old.map(|old| old.weight)).unwrap_or(1.0),
         enabled: input.enabled.or(old.map(|old| old.enabled)).unwrap_or(true),
-    })
+    }
 }
 
 /// The secret that is meant. Clients send back the masked form that they were shown: it stands for
@@ -138,12 +148,18 @@ fn set_url(network: &mut NetworkConfig, key: &KeyInput, problems: &mut Problems)
     }
 }
 
-fn apply_network(network: &mut NetworkConfig, input: NetworkInput, problems: &mut Problems) {
+/// The settings as given, with the defaults for what is left out.
+fn network_config(
+    old: &NetworkConfig,
+    input: NetworkInput,
+    problems: &mut Problems,
+) -> NetworkConfig {
+    let mut network = NetworkConfig::default();
     if let Some(headers) = input.extra_headers {
         let path = join(&input.path, "extra_headers");
-        let old = std::mem::take(&mut network.extra_headers);
         let headers = headers.into_iter().map(|(name, value)| {
-            let value = secret(old.get(&name), value, &join(&path, &name), problems);
+            let old = old.extra_headers.get(&name);
+            let value = secret(old, value, &join(&path, &name), problems);
             (name, value)
         });
         network.extra_headers = headers.collect();
@@ -167,6 +183,7 @@ fn apply_network(network: &mut NetworkConfig, input: NetworkInput, problems: &mu
         let message = "must be at most retry_backoff_max";
         problems.add(join(&input.path, "retry_backoff_initial"), message);
     }
+    network
 }
 
 fn proxy_config(
@@ -174,21 +191,24 @@ fn proxy_config(
     input: ProxyInput,
     problems: &mut Problems,
 ) -> ProxyConfig {
-    let kind = input.kind.or(old.map(|old| old.kind.clone())).unwrap_or_default();
+    let kind = input.kind.unwrap_or_default();
     if !matches!(kind.as_str(), "http" | "socks5" | "environment") {
         let message = "must be `none`, `http`, `socks5` or `environment`";
         problems.add(join(&input.path, "type"), message);
     }
-    let mut keep = |name, value: Option<SecretRef>, old: Option<&SecretRef>| match value {
+    let mut meant = |name, value: Option<SecretRef>, old: Option<&SecretRef>| match value {
         Some(value) => secret(old, value, &join(&input.path, name), problems),
-        None => old.cloned().unwrap_or_default(),
+        None => SecretRef::None,
     };
-    ProxyConfig {
-        url: keep("url", input.url, old.map(|old| &old.url)),
-        username: keep("username", input.username, old.map(|old| &old.username)),
-        password: keep("password", input.password, old.map(|old| &old.password)),
-        kind,
-    }
+    let url = meant("url", input.url, old.map(|old| &old.url));
+    let username = meant("username", input.username, old.map(|old| &old.username));
+    // Forms do not repeat a password; but it goes to nobody else than whom it was given for.
+    let same = old.filter(|old| old.url == url && old.username == username);
+    let password = match input.password {
+        None => same.map(|old| old.password.clone()).unwrap_or_default(),
+        given => meant("password", given, old.map(|old| &old.password)),
+    };
+    ProxyConfig { kind, url, username, password }
 }
 
 #[cfg(test)]

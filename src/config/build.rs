@@ -1,5 +1,7 @@
 //! From the configuration to a [`Snapshot`]: references resolved, everything checked and indexed.
 
+use super::admin::Admin;
+use super::apply::secret_hash;
 use super::build_provider::provider;
 use super::entity::{
     AuthConfig, BudgetConfig, Configuration, ProviderBindingConfig, RateLimitConfig,
@@ -9,7 +11,7 @@ use super::env::Environment;
 use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
-use super::snapshot::{Admin, Binding, MeterSpec, Snapshot, Unit, VirtualKey};
+use super::snapshot::{Binding, MeterSpec, Snapshot, Unit, VirtualKey};
 use super::window::Window;
 use crate::provider::{AccessList, Provider, Secret};
 use hashbrown::HashMap;
@@ -37,8 +39,15 @@ pub fn build(
         providers.iter().enumerate().map(|(at, provider)| (provider.name.clone(), at)).collect();
     let hashes = configuration.virtual_keys.values().map(|key| key.secret_hash);
     let virtual_key_by_hash: HashMap<_, _, _> = hashes.zip(virtual_keys.iter().cloned()).collect();
+    // An id looks like a secret, and is one only where nobody gave another.
+    let ids = configuration.virtual_keys.values().filter(|key| !key.secret_is_id);
+    let ids = ids.map(|key| secret_hash(&key.id));
+    let mut no_secrets: hashbrown::HashSet<_, _> =
+        configuration.retired_secrets.keys().copied().collect();
+    no_secrets.extend(ids);
     findings.problems.check(Snapshot {
         version,
+        no_secrets,
         client: configuration.client.clone(),
         header_filter,
         admin,
@@ -84,7 +93,8 @@ fn admin(auth: &AuthConfig, environment: &Environment, findings: &mut Findings) 
     let username = resolve("admin_username", &auth.admin_username);
     let password = resolve("admin_password", &auth.admin_password);
     let on_inference = !auth.disable_auth_on_inference;
-    Some(Admin { username: username.ok()?, password: password.ok()?, on_inference })
+    let known = Arc::default();
+    Some(Admin { username: username.ok()?, password: password.ok()?, on_inference, known })
 }
 
 fn providers(

@@ -4,7 +4,7 @@ use super::build::Findings;
 use super::entity::{
     CustomProviderConfig, KeyConfig, NetworkConfig, ProviderConfig, ProxyConfig, SecretRef,
 };
-use super::env::Environment;
+use super::env::{Environment, own_address};
 use super::operations;
 use crate::llm::Operation;
 use crate::provider::catalog::find;
@@ -151,11 +151,11 @@ impl Builder<'_> {
         let configured = SecretRef::parse(&config.network.base_url);
         let url = match self.environment.resolve(&configured) {
             Ok(url) => url.expose().trim_end_matches('/').to_owned(),
-            Err(message) => {
-                self.findings.problems.add(path, message);
-                return None;
-            }
+            Err(message) => return self.without_base_url(config, spec, &configured, &message),
         };
+        if matches!(configured, SecretRef::Env(_)) && self.environment.is_own_address(&url) {
+            return self.without_base_url(config, spec, &configured, &own_address(&url));
+        }
         if url.is_empty() {
             if spec.base_url.is_empty() || config.custom.is_some() {
                 let message = format!("`{}` needs the URL of its API", config.name);
@@ -179,6 +179,29 @@ impl Builder<'_> {
             return None;
         }
         Some(url)
+    }
+
+    /// A base URL whose variable is of no use stops nothing. Where the variable is the row's own, it is
+    /// as if it had never been found; where the operator chose it, keys and prompts must not go to
+    /// another host instead.
+    fn without_base_url(
+        &mut self,
+        config: &ProviderConfig,
+        spec: &ProviderSpec,
+        configured: &SecretRef,
+        why: &str,
+    ) -> Option<String> {
+        let path = format!("{}.network_config.base_url", self.path);
+        let detected = match configured {
+            SecretRef::Env(name) => spec.base_url_variable == Some(name.as_str()),
+            _ => false,
+        };
+        if detected && !spec.base_url.is_empty() && config.custom.is_none() {
+            self.findings.warn(path, format!("{why}; {} is used", spec.base_url));
+            return Some(spec.base_url.to_owned());
+        }
+        self.findings.warn(path, format!("{why}; the provider `{}` is left out", config.name));
+        None
     }
 
     fn network(&mut self, config: &NetworkConfig, proxy: Option<&ProxyConfig>) -> Option<Network> {

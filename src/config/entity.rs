@@ -19,6 +19,9 @@ pub struct Configuration {
     pub providers: BTreeMap<String, Arc<ProviderConfig>>,
     /// Virtual keys by id.
     pub virtual_keys: BTreeMap<String, Arc<VirtualKeyConfig>>,
+    /// Hashes of secrets that were a virtual key's and are no more, each with when it ceased to be
+    /// one in Unix milliseconds.
+    pub retired_secrets: Arc<BTreeMap<[u8; 32], i64>>,
 }
 
 /// A value that may be a secret and may stand in the environment.
@@ -83,9 +86,9 @@ pub struct ProviderConfig {
     pub keys: Vec<KeyConfig>,
     /// How to talk to it.
     pub network: NetworkConfig,
-    /// Requests in flight at most. Default 1000.
+    /// Requests in flight at most.
     pub concurrency: u32,
-    /// Requests that may wait for a place at most. Default 5000.
+    /// Requests that may wait for a place at most.
     pub buffer_size: u32,
     /// The way out; `None` is direct.
     pub proxy: Option<ProxyConfig>,
@@ -98,14 +101,19 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
+    /// Requests in flight at most, unless the operator says otherwise.
+    pub const CONCURRENCY: u32 = 1000;
+    /// Requests that may wait for a place at most, unless the operator says otherwise.
+    pub const BUFFER_SIZE: u32 = 5000;
+
     /// A provider with the defaults and no keys.
     pub fn new(name: &str) -> Self {
         ProviderConfig {
             name: name.to_owned(),
             keys: Vec::new(),
             network: NetworkConfig::default(),
-            concurrency: 1000,
-            buffer_size: 5000,
+            concurrency: Self::CONCURRENCY,
+            buffer_size: Self::BUFFER_SIZE,
             proxy: None,
             send_back_raw_request: false,
             send_back_raw_response: false,
@@ -301,6 +309,10 @@ pub struct BudgetConfig {
     pub unpriced_allowed: bool,
     /// Whether cost is reserved before the call; false is Bifrost's "admit while used < limit". Ours.
     pub reserve: bool,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
 }
 
 /// A rate limit: a request limit, a token limit or both.
@@ -316,6 +328,10 @@ pub struct RateLimitConfig {
     pub token_max_limit: Option<i64>,
     /// Length of the token window.
     pub token_reset_duration: Option<String>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
 }
 
 /// Settings of the gateway as a whole; Bifrost's names and defaults (contract section 9.3).

@@ -1,6 +1,7 @@
 //! The process environment: the only place that reads it.
 
 use super::entity::{KeyConfig, NetworkConfig, ProviderConfig, SecretRef};
+use super::problem::Problem;
 use crate::provider::catalog::PROVIDERS;
 use crate::provider::{AccessList, ProviderSpec, Secret};
 use std::collections::HashMap;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Environment {
     read: Arc<Variables>,
+    /// Host and port of this gateway.
+    own: Option<(Arc<str>, u16)>,
 }
 
 type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -24,7 +27,15 @@ impl Environment {
 
     /// An environment that asks `read`.
     pub fn from_fn(read: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Environment { read: Arc::new(read) }
+        Environment { read: Arc::new(read), own: None }
+    }
+
+    /// The same, of a gateway that serves at `host` and `port`. Its users export its address in the
+    /// variables of the SDKs, where it must not be taken for a provider's.
+    #[must_use]
+    pub fn serving(mut self, host: &str, port: u16) -> Self {
+        self.own = (port != 0).then(|| (host.to_ascii_lowercase().into(), port));
+        self
     }
 
     /// An environment of exactly these variables.
@@ -58,8 +69,32 @@ impl Environment {
         PROVIDERS.iter().filter_map(|spec| self.provider(spec)).collect()
     }
 
+    /// Whether a URL, or a bare host and port, leads back to this gateway.
+    pub fn is_own_address(&self, url: &str) -> bool {
+        let Some((own_host, own_port)) = &self.own else { return false };
+        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let Ok(uri) = url.parse::<http::Uri>() else { return false };
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        let port =
+            uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let here = |host: &str| is_any(host) || is_this_machine(host);
+        port == *own_port && (host == **own_host || (here(&host) && here(own_host)))
+    }
+
+    /// The variables that hold the address of this gateway, each with why it is ignored.
+    pub fn own_addresses(&self) -> Vec<Problem> {
+        let variables = PROVIDERS.iter().filter_map(|spec| spec.base_url_variable);
+        let own = variables.filter_map(|name| {
+            let url = self.variable(name).filter(|url| self.is_own_address(url))?;
+            Some(Problem::new(name, own_address(&url)))
+        });
+        own.collect()
+    }
+
     fn provider(&self, spec: &ProviderSpec) -> Option<ProviderConfig> {
-        let base_url = spec.base_url_variable.filter(|name| self.variable(name).is_some());
+        let usable =
+            |name: &&str| self.variable(name).is_some_and(|url| !self.is_own_address(&url));
+        let base_url = spec.base_url_variable.filter(usable);
         let first = spec.key_variables.iter().find(|name| self.variable(name).is_some());
         if first.is_none() && (base_url.is_none() || !spec.keyless) {
             return None;
@@ -93,6 +128,21 @@ impl fmt::Debug for Environment {
 }
 
 const MOST_KEYS: u32 = 20;
+
+/// Why a base URL is ignored that leads back to this gateway.
+pub(super) fn own_address(url: &str) -> String {
+    format!(
+        "{url} is the address of this gateway, which clients have in it; ignored as a provider's"
+    )
+}
+
+fn is_any(host: &str) -> bool {
+    matches!(host, "0.0.0.0" | "::" | "[::]")
+}
+
+fn is_this_machine(host: &str) -> bool {
+    matches!(host, "localhost" | "::1" | "[::1]") || host.starts_with("127.")
+}
 
 fn detected_key(variable: String) -> KeyConfig {
     KeyConfig {
@@ -133,6 +183,30 @@ mod tests {
         assert_eq!(headers["openai-organization"], SecretRef::Env("OPENAI_ORG_ID".into()));
         assert_eq!(headers["openai-project"], SecretRef::Env("OPENAI_PROJECT".into()));
         assert_eq!(providers[2].network.base_url, "env.OLLAMA_HOST");
+    }
+
+    #[test]
+    fn the_gateways_own_address_is_no_providers() {
+        let variables =
+            [("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://localhost:8080/v1")];
+        for (host, port, own) in [
+            ("localhost", 8080, true),
+            ("127.0.0.1", 8080, true),
+            ("0.0.0.0", 8080, true),
+            ("localhost", 8081, false),
+            ("10.0.0.5", 8080, false),
+            ("localhost", 0, false),
+        ] {
+            let environment = Environment::of(&variables).serving(host, port);
+            let found = environment.providers().remove(0).network.base_url;
+            assert_eq!(found.is_empty(), own, "{host}:{port}");
+            let warned = environment.own_addresses();
+            assert_eq!(warned.iter().any(|problem| problem.path == "OPENAI_BASE_URL"), own);
+        }
+        let environment = Environment::of(&[]).serving("gateway.internal", 80);
+        assert!(environment.is_own_address("http://gateway.internal/v1"));
+        assert!(!environment.is_own_address("https://gateway.internal/v1"));
+        assert!(!environment.is_own_address("127.0.0.1:11434"));
     }
 
     #[test]

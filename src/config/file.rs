@@ -3,11 +3,13 @@
 //! Every problem is reported at once with its JSON path. What the gateway does not know or does not
 //! do yet is a warning, unless ignoring it would grant what the file does not: then it is a problem.
 
-use super::entity::{AuthConfig, ClientConfig, Configuration};
+use super::build::build;
+use super::entity::{AuthConfig, ClientConfig, Configuration, SecretRef};
 use super::env::Environment;
 use super::file_governance::Governance;
 use super::input::{ProviderInput, VirtualKeyInput};
 use super::input_settings;
+use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
 use super::read::{Log, Object};
 use super::seed;
@@ -27,10 +29,14 @@ pub struct File {
     pub providers: Vec<Entry<ProviderInput>>,
     /// `governance.virtual_keys`.
     pub virtual_keys: Vec<Entry<VirtualKeyInput>>,
+    /// `encryption_key`, under which secrets are stored.
+    pub encryption_key: Option<SecretRef>,
     /// `config_store`.
     pub config_store: StoreSettings,
     /// `logs_store`.
     pub logs_store: StoreSettings,
+    /// What is wrong with the file in itself.
+    pub problems: Vec<Problem>,
     /// What is ignored, by JSON path.
     pub warnings: Vec<Problem>,
 }
@@ -51,17 +57,16 @@ pub struct StoreSettings {
     pub enabled: bool,
     /// The SQLite file; `None` is the default beside config.json.
     pub path: Option<PathBuf>,
-    /// Days that rows are kept (logs only).
-    pub retention_days: Option<u32>,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        StoreSettings { enabled: true, path: None, retention_days: None }
+        StoreSettings { enabled: true, path: None }
     }
 }
 
-/// Reads the file at `path`; `None` when there is none.
+/// Reads the file at `path`; `None` when there is none. What is wrong with it stands in
+/// [`File::problems`], unless it is no JSON at all.
 pub fn load(path: &Path) -> Result<Option<File>, Problems> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -70,24 +75,44 @@ pub fn load(path: &Path) -> Result<Option<File>, Problems> {
     };
     let json = serde_json::from_str(&text)
         .map_err(|error| Problem::new("", format!("{} is not JSON: {error}", path.display())))?;
-    File::from_json(&json).map(Some)
+    Ok(Some(File::read_json(&json)))
 }
 
 impl File {
-    /// Reads a parsed config.json.
+    /// Reads a parsed config.json that has to be right in itself.
     pub fn from_json(json: &Value) -> Result<File, Problems> {
-        let log = Log::default();
-        let mut file = File::read(&Object::new(json, "", &log));
-        let (problems, warnings) = log.into_parts();
-        file.warnings = warnings;
-        Problems(problems).check(file)
+        let file = File::read_json(json);
+        Problems(file.problems.clone()).check(file)
+    }
+
+    /// Everything that is wrong with the file: in itself, as a whole, and in this environment.
+    pub fn check(&self, environment: &Environment) -> Result<(), Problems> {
+        let (configuration, mut problems) = self.configuration(environment);
+        if let Err(later) = build(&configuration, &Catalog::builtin(), environment, 1) {
+            problems.add_later(later);
+        }
+        problems.check(())
     }
 
     /// The configuration that the file alone makes, for checking it without a store.
     pub fn into_configuration(self, environment: &Environment) -> Result<Configuration, Problems> {
+        let (configuration, problems) = self.configuration(environment);
+        problems.check(configuration)
+    }
+
+    fn configuration(&self, environment: &Environment) -> (Configuration, Problems) {
         let mut configuration = Configuration::default();
-        seed::apply(&self, &mut configuration, &[], environment, 0)?;
-        Ok(configuration)
+        let (_, later) = seed::apply(self, &mut configuration, &[], environment, 0);
+        let mut problems = Problems(self.problems.clone());
+        problems.add_later(later);
+        (configuration, problems)
+    }
+
+    fn read_json(json: &Value) -> File {
+        let log = Log::default();
+        let mut file = File::read(&Object::new(json, "", &log));
+        (file.problems, file.warnings) = log.into_parts();
+        file
     }
 
     fn read(object: &Object<'_>) -> File {
@@ -95,7 +120,8 @@ impl File {
         let mut client =
             client.map(|client| input_settings::client(ClientConfig::default(), client));
         read_plugins(object, &mut client);
-        let client_text = [object.value("client"), object.value("plugins")];
+        let retention = read_retention(object, &mut client);
+        let client_text = [object.value("client"), object.value("plugins"), retention];
         let mut governance = object.object("governance").map(Governance::read).unwrap_or_default();
         if let Some(auth) = object.object("auth_config") {
             // The deprecated place; the newer one wins.
@@ -108,15 +134,13 @@ impl File {
             auth: governance.auth,
             providers: providers(object),
             virtual_keys: governance.virtual_keys,
+            encryption_key: object.secret("encryption_key").flatten(),
             config_store: store_settings(object, "config_store"),
             logs_store: store_settings(object, "logs_store"),
+            problems: Vec::new(),
             warnings: Vec::new(),
         };
         object.ignore(&["$schema"]);
-        if object.value("encryption_key").is_some() {
-            let message = "not supported yet: secrets are stored as they are; ignored";
-            object.log.warn("encryption_key", message);
-        }
         for name in IGNORED {
             if object.value(name).is_some_and(|value| !value.is_null()) {
                 object.log.warn(*name, "not supported yet; ignored");
@@ -192,13 +216,36 @@ fn read_plugins(object: &Object<'_>, client: &mut Option<ClientConfig>) {
     }
 }
 
+/// `logs_store.retention_days` is another place for `client.log_retention_days`, which is the one that
+/// the management API shows and changes, and so wins where both stand. Returns what was used.
+fn read_retention<'a>(object: &Object<'a>, client: &mut Option<ClientConfig>) -> Option<&'a Value> {
+    object.value("logs_store").filter(|store| store.is_object())?;
+    let store = object.object("logs_store")?;
+    let days = store.count("retention_days")?;
+    let chosen = object.value("client").and_then(|client| client.get("log_retention_days"));
+    match chosen.filter(|chosen| !chosen.is_null()) {
+        None => {
+            client.get_or_insert_default().log_retention_days = days;
+            store.value("retention_days")
+        }
+        Some(chosen) => {
+            if chosen.as_u64() != Some(days.into()) {
+                let message = format!("has no effect: client.log_retention_days says {chosen}");
+                store.log.warn(store.path_of("retention_days"), message);
+            }
+            None
+        }
+    }
+}
+
 fn store_settings(object: &Object<'_>, name: &'static str) -> StoreSettings {
     let Some(store) = object.object(name) else { return StoreSettings::default() };
-    let mut settings = StoreSettings {
-        enabled: store.boolean("enabled").unwrap_or(true),
-        path: None,
-        retention_days: store.count("retention_days"),
-    };
+    let mut settings =
+        StoreSettings { enabled: store.boolean("enabled").unwrap_or(true), path: None };
+    if name == "logs_store" {
+        // See `read_retention`.
+        store.ignore(&["retention_days"]);
+    }
     match store.text("type").flatten().as_deref() {
         None | Some("sqlite") => {
             if let Some(config) = store.object("config") {

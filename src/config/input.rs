@@ -31,7 +31,7 @@ pub struct VirtualKeyInput {
     pub customer_id: Option<Option<String>>,
     /// `model_substitution: "auto"` or `"off"`.
     pub model_substitution: Option<bool>,
-    /// The whole list of providers; null is every provider.
+    /// The whole list of providers; null and `["*"]` are every provider.
     pub provider_configs: Option<Option<Vec<BindingInput>>>,
     /// Limits of the key as a whole.
     pub limits: LimitsInput,
@@ -223,9 +223,12 @@ impl VirtualKeyInput {
             team_id: object.text("team_id"),
             customer_id: object.text("customer_id"),
             model_substitution: choice(&object, "model_substitution", ["auto", "off"]),
-            provider_configs: object
-                .objects("provider_configs")
-                .map(|list| list.map(|list| list.into_iter().map(BindingInput::read).collect())),
+            provider_configs: match object.value("provider_configs") {
+                Some(list) if is_everything(list) => Some(None),
+                _ => object.objects("provider_configs").map(|list| {
+                    list.map(|list| list.into_iter().map(BindingInput::read).collect())
+                }),
+            },
             limits: LimitsInput::read(&object),
             path: object.path.clone(),
         };
@@ -368,6 +371,11 @@ pub(super) fn choice(
         return None;
     }
     Some(word == first)
+}
+
+/// `["*"]`.
+fn is_everything(list: &Value) -> bool {
+    list.as_array().is_some_and(|list| matches!(list.as_slice(), [entry] if entry == "*"))
 }
 
 fn limit(object: &Object<'_>, name: &'static str) -> Field<i64> {

@@ -1,6 +1,6 @@
 //! Reading providers and their keys; see [`input`](super::input).
 
-use super::entity::{CustomProviderConfig, SecretRef};
+use super::entity::{CustomProviderConfig, ProviderConfig, SecretRef};
 use super::input::{KeyInput, NetworkInput, ProviderInput, ProxyInput, reading};
 use super::problem::Problems;
 use super::read::{Object, secret};
@@ -31,8 +31,9 @@ impl ProviderInput {
             ..ProviderInput::default()
         };
         if let Some(sizes) = object.object("concurrency_and_buffer_size") {
-            input.concurrency = sizes.count("concurrency");
-            input.buffer_size = sizes.count("buffer_size");
+            let or = |count: Option<u32>, default| Some(count.unwrap_or(default));
+            input.concurrency = or(sizes.count("concurrency"), ProviderConfig::CONCURRENCY);
+            input.buffer_size = or(sizes.count("buffer_size"), ProviderConfig::BUFFER_SIZE);
             sizes.finish();
         }
         object.unsupported(&["openai_config", "pricing_overrides"]);

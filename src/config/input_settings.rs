@@ -1,28 +1,62 @@
 //! Reading the gateway's own settings: `client` and `auth_config`.
 
 use super::apply::{is_mask, set};
-use super::entity::{AuthConfig, ClientConfig, HeaderFilterConfig, SecretRef};
+use super::entity::{AuthConfig, ClientConfig, Configuration, HeaderFilterConfig, SecretRef};
 use super::problem::{Problem, Problems, join};
 use super::read::{Log, Object};
 use serde_json::Value;
+use std::sync::Arc;
 
-/// Settings as `body` changes them, and what of it is ignored.
-pub fn apply_client(
-    existing: &ClientConfig,
+/// Changes the gateway's own settings as the body of `PUT /api/config` says; what it leaves out stays.
+/// A masked password counts as not given. Returns what of the body is ignored.
+///
+/// # Errors
+/// Everything that is wrong; the configuration is as it was then.
+pub fn apply_settings(
+    configuration: &mut Configuration,
     body: &Value,
-) -> Result<(ClientConfig, Vec<Problem>), Problems> {
+) -> Result<Vec<Problem>, Problems> {
     let log = Log::default();
-    let client = client(existing.clone(), Object::new(body, "client_config", &log));
+    let object = Object::new(body, "", &log);
+    let new_client = object.object("client_config");
+    let new_client = new_client.map(|object| {
+        for name in WITHOUT_EFFECT.iter().filter(|name| object.value(name).is_some()) {
+            log.warn(object.path_of(name), "has no effect here");
+        }
+        client((*configuration.client).clone(), object)
+    });
+    let new_auth = object.object("auth_config");
+    let new_auth = new_auth.map(|object| auth(configuration.auth.as_deref(), object));
+    // What `GET` shows and clients send back with what they change.
+    object.ignore(&["is_db_connected", "is_cache_connected", "is_logs_connected"]);
+    object.ignore(&["restart_required"]);
+    object.unsupported_leniently(&["framework_config", "proxy_config"]);
+    object.finish_leniently();
     let (problems, warnings) = log.into_parts();
-    Problems(problems).check((client, warnings))
+    let warnings = Problems(problems).check(warnings)?;
+    if let Some(client) = new_client {
+        configuration.client = Arc::new(client);
+    }
+    if let Some(auth) = new_auth {
+        configuration.auth = Some(Arc::new(auth));
+    }
+    Ok(warnings)
 }
 
-/// Credentials of the management API as `body` changes them. A masked password counts as not given.
-pub fn apply_auth(existing: Option<&AuthConfig>, body: &Value) -> Result<AuthConfig, Problems> {
-    let log = Log::default();
-    let auth = auth(existing, Object::new(body, "auth_config", &log));
-    Problems(log.into_parts().0).check(auth)
-}
+/// Tuning of Bifrost's own machinery: there is nothing here that it could tune. The gateway keeps no
+/// message contents either, so there is no logging of them to switch off. Files written for Bifrost
+/// are full of these and need no warning; somebody who changes one expects something.
+const WITHOUT_EFFECT: &[&str] = &[
+    "initial_pool_size",
+    "disable_db_pings_in_health",
+    "disable_content_logging",
+    "mcp_agent_depth",
+    "mcp_tool_execution_timeout",
+    "mcp_code_mode_binding_level",
+    "mcp_tool_sync_interval",
+    "async_job_result_ttl",
+    "hide_deleted_virtual_keys_in_filters",
+];
 
 pub(super) fn client(mut client: ClientConfig, object: Object<'_>) -> ClientConfig {
     set(&mut client.drop_excess_requests, object.boolean("drop_excess_requests"));
@@ -42,13 +76,8 @@ pub(super) fn client(mut client: ClientConfig, object: Object<'_>) -> ClientConf
     set(&mut client.header_filter_config, header_filter(&object));
     set(&mut client.budget_wait_ms, object.count("budget_wait_ms"));
     set(&mut client.shutdown_grace_seconds, object.count("shutdown_grace_seconds"));
-    // Tuning of Bifrost's own machinery: there is nothing here that it could tune.
-    object.ignore(&["initial_pool_size", "disable_db_pings_in_health", "mcp_agent_depth"]);
-    object.ignore(&["mcp_tool_execution_timeout", "mcp_code_mode_binding_level"]);
-    object.ignore(&["mcp_tool_sync_interval", "async_job_result_ttl", "config_hash", "id"]);
-    object.ignore(&["hide_deleted_virtual_keys_in_filters", "created_at", "updated_at"]);
-    // The gateway keeps no message contents, so there is nothing to switch off.
-    object.ignore(&["disable_content_logging"]);
+    object.ignore(WITHOUT_EFFECT);
+    object.ignore(&["config_hash", "id", "created_at", "updated_at"]);
     object.unsupported_leniently(&[
         "prometheus_labels",
         "enable_litellm_fallbacks",

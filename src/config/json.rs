@@ -4,9 +4,11 @@ use super::entity::{
     BudgetConfig, KeyConfig, NetworkConfig, ProviderBindingConfig, ProviderConfig, RateLimitConfig,
     SecretRef, VirtualKeyConfig,
 };
+use super::stored::hex;
 use crate::provider::AccessList;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 /// What was used of a limit in its current window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +21,13 @@ pub struct MeterUsage {
 
 /// Tells what was used, by meter id.
 pub type UsageOf<'a> = &'a dyn Fn(&str) -> Option<MeterUsage>;
+
+/// The entity with the hash of its configuration, which its usage and dates are no part of.
+fn with_hash(mut shown: Value, configured: &Value) -> Value {
+    let digest = Sha256::digest(configured.to_string().as_bytes());
+    shown["config_hash"] = json!(hex(&digest));
+    shown
+}
 
 /// A provider with its keys.
 pub fn provider_to_json(provider: &ProviderConfig) -> Value {
@@ -63,12 +72,13 @@ pub fn provider_to_json(provider: &ProviderConfig) -> Value {
     if let Some(custom) = custom {
         shown["custom_provider_config"] = custom;
     }
-    shown
+    let configured = shown.clone();
+    with_hash(shown, &configured)
 }
 
 /// A provider key.
 pub fn key_to_json(key: &KeyConfig) -> Value {
-    json!({
+    let shown = json!({
         "id": key.id,
         "name": key.name,
         "value": secret_to_json(&key.value),
@@ -77,7 +87,9 @@ pub fn key_to_json(key: &KeyConfig) -> Value {
         "weight": key.weight,
         "enabled": key.enabled,
         "use_for_batch_api": false,
-    })
+    });
+    let configured = shown.clone();
+    with_hash(shown, &configured)
 }
 
 /// A secret in Bifrost's object form, masked.
@@ -135,8 +147,14 @@ pub fn virtual_key_to_json(
     usage: UsageOf<'_>,
     secret: Option<&str>,
 ) -> Value {
+    let undated = VirtualKeyConfig { created_at: 0, updated_at: 0, ..key.clone() };
+    let configured = virtual_key_parts(&undated, &|_| None, None);
+    with_hash(virtual_key_parts(key, usage, secret), &configured)
+}
+
+fn virtual_key_parts(key: &VirtualKeyConfig, usage: UsageOf<'_>, secret: Option<&str>) -> Value {
     let bindings: Vec<Value> = match &key.provider_configs {
-        None => Vec::new(),
+        None => vec![json!("*")],
         Some(bindings) => {
             bindings.iter().map(|binding| binding_to_json(binding, &key.id, usage)).collect()
         }
@@ -148,11 +166,13 @@ pub fn virtual_key_to_json(
         "value": secret.unwrap_or(&key.secret_masked),
         "secret_is_id": key.secret_is_id,
         "is_active": key.is_active,
-        // Null is every provider, which an empty list is not.
-        "provider_configs": key.provider_configs.as_ref().map(|_| bindings),
+        "provider_configs": bindings,
         "mcp_configs": [],
         "team_id": key.team_id,
         "customer_id": key.customer_id,
+        // Teams and customers of their own are not there yet, only their ids.
+        "team": null,
+        "customer": null,
         "model_substitution": if key.model_substitution { "auto" } else { "off" },
         "created_at": time(key.created_at),
         "updated_at": time(key.updated_at),
@@ -167,7 +187,7 @@ fn binding_to_json(
     usage: UsageOf<'_>,
 ) -> Value {
     let keys: Vec<Value> = match &binding.key_ids {
-        AccessList::Unrestricted => Vec::new(),
+        AccessList::Unrestricted => vec![json!("*")],
         AccessList::Only(ids) => ids.iter().map(|id| json!({"key_id": id})).collect(),
     };
     let mut shown = json!({
@@ -211,6 +231,8 @@ pub fn budget_to_json(budget: &BudgetConfig, usage: UsageOf<'_>) -> Value {
         "last_reset": used.and_then(|used| time(used.window_start.saturating_mul(1000))),
         "unpriced": if budget.unpriced_allowed { "allow" } else { "deny" },
         "reserve": budget.reserve,
+        "created_at": time(budget.created_at),
+        "updated_at": time(budget.updated_at),
     });
     if let Some(zone) = &budget.time_zone {
         shown["time_zone"] = json!(zone);
@@ -220,7 +242,11 @@ pub fn budget_to_json(budget: &BudgetConfig, usage: UsageOf<'_>) -> Value {
 
 /// A rate limit with its usage.
 pub fn rate_limit_to_json(limit: &RateLimitConfig, usage: UsageOf<'_>) -> Value {
-    let mut shown = json!({"id": limit.id});
+    let mut shown = json!({
+        "id": limit.id,
+        "created_at": time(limit.created_at),
+        "updated_at": time(limit.updated_at),
+    });
     let halves = [
         ("request", limit.request_max_limit, &limit.request_reset_duration),
         ("token", limit.token_max_limit, &limit.token_reset_duration),

@@ -1,18 +1,24 @@
 //! The configuration in force, and the only way to change it.
 
 use super::build::build;
-use super::entity::Configuration;
+use super::entity::{Configuration, SecretRef};
 use super::env::Environment;
 use super::file::File;
 use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
+use super::retire::retire_secrets;
 use super::snapshot::Snapshot;
+use super::vault::{Unsealed, Vault};
 use super::{seed, stored};
-use crate::store::{self, Db};
+use crate::provider::Secret;
+use crate::store::{self, Db, FileHashRow};
 use arc_swap::{ArcSwap, Guard};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
+
+/// Keys of fewer characters are warned of, as in Bifrost.
+const SHORT_KEY: usize = 16;
 
 /// The configuration in force. Readers take a snapshot without waiting; a change is built whole,
 /// written whole and only then published.
@@ -24,8 +30,9 @@ pub struct Live {
     catalog: Arc<Catalog>,
     environment: Environment,
     store: Db,
-    /// What config.json says in vain; belongs to every snapshot.
-    file_warnings: Vec<Problem>,
+    vault: Vault,
+    /// What config.json and the environment say in vain; belongs to every snapshot.
+    outer_warnings: Vec<Problem>,
 }
 
 #[derive(Debug)]
@@ -52,39 +59,51 @@ pub enum ChangeError {
 impl Live {
     /// Reads the store, applies what changed in `file` since it was last read, and publishes the
     /// result. Where nothing names a provider, those in the environment are used.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with its JSON path.
     pub async fn open(
         file: Option<File>,
         environment: Environment,
         store: Db,
     ) -> Result<Live, Problems> {
-        let rows = store.load_config().await?;
+        let (vault, mut warnings) = vault(file.as_ref(), &environment);
+        let mut rows = store.load_config().await?;
+        let unsealed = vault.open(&mut rows)?;
         let hashes = store.load_file_hashes().await?;
         let version = rows.version;
         let old = stored::from_rows(rows)?;
         let mut new = old.clone();
-        let mut file_warnings = Vec::new();
-        let mut file_hashes = Vec::new();
-        if let Some(file) = file {
-            let now = jiff::Timestamp::now().as_millisecond();
-            file_hashes = seed::apply(&file, &mut new, &hashes, &environment, now)?;
-            file_warnings = file.warnings;
-        }
+        let (file_hashes, mut problems) = match file {
+            Some(file) => merge(file, &mut new, &hashes, &environment, &mut warnings),
+            None => Default::default(),
+        };
         if new.providers.is_empty() {
+            warnings.extend(environment.own_addresses());
             for provider in environment.providers() {
                 tracing::info!(provider = provider.name, "provider found in the environment");
                 new.providers.insert(provider.name.clone(), Arc::new(provider));
             }
         }
-        let mut change = stored::difference(&old, &new);
+        let mut change = stored::difference(&without(old, &unsealed), &new);
         change.file_hashes = file_hashes;
         let catalog = Catalog::builtin();
-        let built = build(&new, &catalog, &environment, count(version))?;
+        let built = match build(&new, &catalog, &environment, count(version)) {
+            Ok(built) => problems.check(built)?,
+            Err(later) => {
+                problems.add_later(later);
+                return Err(problems);
+            }
+        };
         let version = match stored::is_empty(&change) {
             true => version,
-            false => store.write_config(&change).await?,
+            false => {
+                vault.seal(&mut change)?;
+                store.write_config(&change).await?
+            }
         };
         let version = count(version);
-        let snapshot = finished(built, version, &file_warnings);
+        let snapshot = finished(built, version, &warnings);
         for warning in &snapshot.warnings {
             tracing::warn!(path = warning.path, "{}", warning.message);
         }
@@ -94,7 +113,16 @@ impl Live {
             versions: watch::Sender::new(version),
         });
         let writer = Arc::default();
-        Ok(Live { published, writer, catalog, environment, store, file_warnings })
+        let outer_warnings = warnings;
+        Ok(Live { published, writer, catalog, environment, store, vault, outer_warnings })
+    }
+
+    /// Whether the store holds secrets that anybody can read who has the file.
+    pub fn has_plain_secrets(&self) -> bool {
+        let is_plain = |secret: &SecretRef| matches!(secret, SecretRef::Value(_));
+        let configuration = self.configuration();
+        let mut providers = configuration.providers.values();
+        !self.vault.seals() && providers.any(|it| it.keys.iter().any(|key| is_plain(&key.value)))
     }
 
     /// The snapshot in force, to keep.
@@ -132,20 +160,22 @@ impl Live {
         let old = self.configuration();
         let mut new = Configuration::clone(&old);
         let value = mutate(&mut new)?;
-        let change = stored::difference(&old, &new);
+        retire_secrets(&old, &mut new, jiff::Timestamp::now().as_millisecond());
+        let mut change = stored::difference(&old, &new);
         if stored::is_empty(&change) {
             return Ok(value);
         }
+        self.vault.seal(&mut change).map_err(ChangeError::Store)?;
         let built = build(&new, &self.catalog, &self.environment, 0)?;
         // A caller who hangs up drops this future. What is written must be published all the same,
         // so both happen in a task of their own, which holds the lock.
         let store = self.store.clone();
         let published = self.published.clone();
-        let file_warnings = self.file_warnings.clone();
+        let outer_warnings = self.outer_warnings.clone();
         let written = tokio::spawn(async move {
             let version = count(store.write_config(&change).await?);
             published.configuration.store(Arc::new(new));
-            published.snapshot.store(Arc::new(finished(built, version, &file_warnings)));
+            published.snapshot.store(Arc::new(finished(built, version, &outer_warnings)));
             published.versions.send_replace(version);
             drop(one_writer);
             Ok(())
@@ -159,9 +189,53 @@ impl Live {
     }
 }
 
+/// The vault under the key of the file or else of the environment, and what is to be said of it.
+fn vault(file: Option<&File>, environment: &Environment) -> (Vault, Vec<Problem>) {
+    let mut warnings = Vec::new();
+    let mut warn = |message: String| warnings.push(Problem::new("encryption_key", message));
+    let chosen = file.and_then(|file| file.encryption_key.as_ref());
+    let chosen = chosen.and_then(|key| match environment.resolve(key) {
+        Ok(key) => Some(key).filter(|key| !key.is_empty()),
+        Err(message) => {
+            warn(format!("{message}; secrets are stored as they are"));
+            None
+        }
+    });
+    let key = chosen.or_else(|| environment.variable("BIFROST_ENCRYPTION_KEY").map(Secret::new));
+    if key.as_ref().is_some_and(|key| key.expose().len() < SHORT_KEY) {
+        warn(format!("is short enough to be guessed; use at least {SHORT_KEY} characters"));
+    }
+    (Vault::new(key.as_ref()), warnings)
+}
+
+/// Applies what changed in `file`. Returns its hashes and what is wrong.
+fn merge(
+    file: File,
+    new: &mut Configuration,
+    hashes: &[FileHashRow],
+    environment: &Environment,
+    warnings: &mut Vec<Problem>,
+) -> (Vec<FileHashRow>, Problems) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let old = new.clone();
+    let (hashes, later) = seed::apply(&file, new, hashes, environment, now);
+    retire_secrets(&old, new, now);
+    let mut problems = Problems(file.problems);
+    problems.add_later(later);
+    warnings.extend(file.warnings);
+    (hashes, problems)
+}
+
+/// The stored configuration as if what is unsealed had never been written, so that it is written anew.
+fn without(mut old: Configuration, unsealed: &Unsealed) -> Configuration {
+    old.providers.retain(|name, _| !unsealed.providers.contains(name));
+    old.auth = old.auth.filter(|_| !unsealed.auth);
+    old
+}
+
 /// The snapshot with what is known only after writing.
-fn finished(built: Snapshot, version: u64, file_warnings: &[Problem]) -> Snapshot {
-    let warnings = file_warnings.iter().chain(&built.warnings).cloned().collect();
+fn finished(built: Snapshot, version: u64, outer_warnings: &[Problem]) -> Snapshot {
+    let warnings = outer_warnings.iter().chain(&built.warnings).cloned().collect();
     Snapshot { version, warnings, ..built }
 }
 

@@ -6,6 +6,7 @@
 //! [`Snapshot`] of it, [`Live`] publishes snapshots behind one swap and writes changes to the
 //! store. The only reader of the process environment is [`env`].
 
+mod admin;
 mod apply;
 mod apply_provider;
 mod build;
@@ -21,14 +22,18 @@ mod input_settings;
 pub mod json;
 mod live;
 mod operations;
+mod password;
 pub mod pricing;
 mod problem;
 mod read;
+mod retire;
 mod seed;
 mod snapshot;
 mod stored;
+mod vault;
 pub mod window;
 
+pub use admin::Admin;
 pub use apply::{IdSource, apply_virtual_key, secret_hash};
 pub use apply_provider::{apply_key, apply_provider};
 pub use build::build;
@@ -38,8 +43,8 @@ pub use input::{
     BindingInput, BudgetInput, BudgetsInput, KeyInput, LimitsInput, NetworkInput, ProviderInput,
     ProxyInput, RateLimitInput, VirtualKeyInput,
 };
-pub use input_settings::{apply_auth, apply_client};
+pub use input_settings::apply_settings;
 pub use json::MeterUsage;
 pub use live::{ChangeError, Live};
 pub use problem::{Problem, Problems};
-pub use snapshot::{Admin, Binding, MeterSpec, Snapshot, Unit, VirtualKey};
+pub use snapshot::{Binding, MeterSpec, Snapshot, Unit, VirtualKey};

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, all of it at once.
 
+use std::collections::HashSet;
 use std::fmt;
 
 /// One thing that is wrong, and where.
@@ -35,6 +36,17 @@ impl Problems {
     /// Notes a problem.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem::new(path, message));
+    }
+
+    /// Adds what a later stage found, but for what is only a consequence: its fields, or what holds
+    /// them, are wrong already.
+    pub fn add_later(&mut self, later: Problems) {
+        let known: HashSet<String> = self.0.iter().map(|problem| problem.path.clone()).collect();
+        let is_known = |path: &str| {
+            let parent = path.rsplit_once('.').map(|(parent, _)| parent);
+            known.contains(path) || parent.is_some_and(|parent| known.contains(parent))
+        };
+        self.0.extend(later.0.into_iter().filter(|problem| !is_known(&problem.path)));
     }
 
     /// `value`, unless something is wrong.

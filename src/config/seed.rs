@@ -4,8 +4,8 @@
 //! the store has it, and what only the store knows is kept. So an edit in the dashboard survives a
 //! restart, and an edit of the file takes effect with it.
 
-use super::apply::{IdSource, apply_virtual_key};
-use super::apply_provider::apply_provider;
+use super::apply::{IdSource, virtual_key_config};
+use super::apply_provider::provider_config;
 use super::entity::{Configuration, KeyConfig, ProviderConfig, SecretRef, VirtualKeyConfig};
 use super::env::Environment;
 use super::file::{Entry, File};
@@ -18,14 +18,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Applies what changed in `file` to `configuration`; `hashes` are those that the last call
-/// returned. Returns the new ones. `now` is in Unix milliseconds.
+/// returned. Returns the new ones, and what is wrong: what can be understood is applied all the same,
+/// so that the next stage finds what else is wrong. `now` is in Unix milliseconds.
 pub(super) fn apply(
     file: &File,
     configuration: &mut Configuration,
     hashes: &[FileHashRow],
     environment: &Environment,
     now: i64,
-) -> Result<Vec<FileHashRow>, Problems> {
+) -> (Vec<FileHashRow>, Problems) {
     let known = hashes.iter().map(|row| (row.entity.as_str(), row.hash.as_str())).collect();
     let ids = IdSource::new(configuration);
     let mut seed =
@@ -46,7 +47,7 @@ pub(super) fn apply(
     for entry in &file.virtual_keys {
         seed.virtual_key(entry, environment, now);
     }
-    seed.problems.check(seed.changed)
+    (seed.changed, seed.problems)
 }
 
 struct Seed<'a> {
@@ -82,10 +83,8 @@ impl Seed<'_> {
         // All settings are the file's; its keys find theirs in the store by id or name.
         let old_keys = existing.as_ref().map(|old| old.keys.clone()).unwrap_or_default();
         let base = ProviderConfig { keys: old_keys.clone(), ..ProviderConfig::new(&name) };
-        let mut provider = match apply_provider(Some(&base), entry.value.clone(), &mut self.ids) {
-            Ok(provider) => provider,
-            Err(problems) => return self.problems.0.extend(problems),
-        };
+        let input = entry.value.clone();
+        let mut provider = provider_config(Some(&base), input, &mut self.ids, &mut self.problems);
         for key in old_keys {
             let same = |other: &KeyConfig| other.id == key.id || other.name == key.name;
             if !provider.keys.iter().any(same) {
@@ -104,7 +103,10 @@ impl Seed<'_> {
         let resolved = match &input.value {
             Some(reference @ SecretRef::Env(_)) => match environment.resolve(reference) {
                 Ok(secret) => Some(SecretRef::Value(secret.expose().to_owned())),
-                Err(message) => return self.problems.add(join(&input.path, "value"), message),
+                Err(message) => {
+                    self.problems.add(join(&input.path, "value"), message);
+                    None
+                }
             },
             value => value.clone(),
         };
@@ -126,15 +128,12 @@ impl Seed<'_> {
             );
         }
         complete(&mut input);
-        match apply_virtual_key(existing.as_deref(), input, &mut self.ids, now) {
-            Ok(key) => {
-                if existing.is_some() {
-                    tracing::info!(virtual_key = key.id, "config.json replaces what the store has");
-                }
-                self.configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
-            }
-            Err(problems) => self.problems.0.extend(problems),
+        let (ids, problems) = (&mut self.ids, &mut self.problems);
+        let key = virtual_key_config(existing.as_deref(), input, ids, now, problems);
+        if existing.is_some() {
+            tracing::info!(virtual_key = key.id, "config.json replaces what the store has");
         }
+        self.configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
     }
 
     fn existing_virtual_key(&self, input: &VirtualKeyInput) -> Option<Arc<VirtualKeyConfig>> {

@@ -1,12 +1,13 @@
 //! What was configured, indexed by what the request path asks. Immutable.
 
+use super::admin::Admin;
 use super::entity::ClientConfig;
 use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
 use super::problem::Problem;
 use super::window::Window;
-use crate::provider::{AccessList, Key, Provider, Secret};
-use hashbrown::HashMap;
+use crate::provider::{AccessList, Key, Provider};
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// One configuration, complete. A request takes it once and sees it to its end.
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub providers: Vec<Arc<Provider>>,
     pub(super) provider_by_name: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
     pub(super) virtual_key_by_hash: HashMap<[u8; 32], Arc<VirtualKey>, foldhash::fast::RandomState>,
+    /// Hashes of what was a virtual key's secret, or looks like one and is none.
+    pub(super) no_secrets: HashSet<[u8; 32], foldhash::fast::RandomState>,
     /// Virtual keys in the order of their ids.
     pub virtual_keys: Vec<Arc<VirtualKey>>,
     /// Models and prices.
@@ -31,17 +34,6 @@ pub struct Snapshot {
     /// What an operator should know though it stops nothing, such as a key whose environment
     /// variable is not set.
     pub warnings: Vec<Problem>,
-}
-
-/// Credentials of the management API.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// User name.
-    pub username: Secret,
-    /// Password.
-    pub password: Secret,
-    /// Whether inference asks for them as well.
-    pub on_inference: bool,
 }
 
 /// A virtual key.
@@ -131,6 +123,12 @@ impl Snapshot {
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         let name = crate::provider::catalog::canonical_name(name);
         self.provider_by_name.get(name).and_then(|&at| self.providers.get(at))
+    }
+
+    /// Whether something with this SHA-256 was sent for a virtual key that has another secret now or
+    /// is gone.
+    pub fn is_no_secret(&self, hash: &[u8; 32]) -> bool {
+        self.no_secrets.contains(hash)
     }
 
     /// The virtual key whose secret has this SHA-256.

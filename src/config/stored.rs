@@ -9,7 +9,7 @@ use super::problem::{Problem, Problems};
 use crate::provider::AccessList;
 use crate::store::{
     AuthRow, BindingRow, BudgetRow, ClientRow, ConfigChange, ConfigRows, KeyRow, ProviderRow,
-    ProviderRows, RateLimitRow, VirtualKeyRow, VirtualKeyRows,
+    ProviderRows, RateLimitRow, RetiredSecretRow, VirtualKeyRow, VirtualKeyRows,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,10 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
         problems.0.push(problem);
         None
     });
+    let retired = rows.retired_secrets.iter();
+    let retired = retired.filter_map(|row| Some((from_hex(&row.secret_hash)?, row.retired_at)));
     problems.check(Configuration {
+        retired_secrets: Arc::new(retired.collect()),
         client: Arc::new(client.unwrap_or_default()),
         auth: rows.auth.as_ref().map(auth_from_row).map(Arc::new),
         providers,
@@ -88,6 +91,17 @@ pub(super) fn difference(old: &Configuration, new: &Configuration) -> ConfigChan
     }
     meters_before.retain(|id| !meters_after.contains(id));
     change.delete_meters = meters_before;
+    if !Arc::ptr_eq(&old.retired_secrets, &new.retired_secrets) {
+        let (old, new) = (&old.retired_secrets, &new.retired_secrets);
+        let put = new.iter().filter(|(hash, at)| old.get(*hash) != Some(at));
+        let row = |(hash, at): (&[u8; 32], &i64)| RetiredSecretRow {
+            secret_hash: hex(hash),
+            retired_at: *at,
+        };
+        change.put_retired_secrets = put.map(row).collect();
+        let gone = old.keys().filter(|hash| !new.contains_key(*hash));
+        change.delete_retired_secrets = gone.map(|hash| hex(hash)).collect();
+    }
     change
 }
 
@@ -105,6 +119,8 @@ pub(super) fn is_empty(change: &ConfigChange) -> bool {
         && change.put_virtual_keys.is_empty()
         && change.delete_virtual_keys.is_empty()
         && change.file_hashes.is_empty()
+        && change.put_retired_secrets.is_empty()
+        && change.delete_retired_secrets.is_empty()
 }
 
 fn meter_ids(key: &VirtualKeyConfig) -> impl Iterator<Item = String> {
@@ -333,6 +349,8 @@ fn add_limits(
         time_zone: budget.time_zone.clone(),
         unpriced_allowed: budget.unpriced_allowed,
         reserve: budget.reserve,
+        created_at: budget.created_at,
+        updated_at: budget.updated_at,
     }));
     rows.rate_limits.extend(rate_limit.map(|limit| RateLimitRow {
         id: limit.id.clone(),
@@ -342,6 +360,8 @@ fn add_limits(
         request_reset_duration: limit.request_reset_duration.clone(),
         token_max_limit: limit.token_max_limit,
         token_reset_duration: limit.token_reset_duration.clone(),
+        created_at: limit.created_at,
+        updated_at: limit.updated_at,
     }));
 }
 
@@ -409,6 +429,8 @@ impl VirtualKeyParts<'_> {
             time_zone: row.time_zone.clone(),
             unpriced_allowed: row.unpriced_allowed,
             reserve: row.reserve,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
         });
         budgets.collect()
     }
@@ -422,6 +444,8 @@ impl VirtualKeyParts<'_> {
             request_reset_duration: row.request_reset_duration.clone(),
             token_max_limit: row.token_max_limit,
             token_reset_duration: row.token_reset_duration.clone(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
         })
     }
 }

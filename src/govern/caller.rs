@@ -53,23 +53,36 @@ struct KeyHeader {
 
 /// Finds the caller.
 ///
-/// A token that is no known virtual key and does not look like one (`sk-bf-…`) is ignored, as SDKs
-/// insist on sending some key, unless virtual keys are enforced.
+/// A token that is no known virtual key is ignored, as SDKs insist on sending some key: unless it looks
+/// like one (`sk-bf-…`), was one until it was deleted or rotated, or virtual keys are enforced.
+///
+/// Where inference asks for the credentials of the management API too, they fill `Authorization`, and
+/// virtual keys go by the other headers.
 ///
 /// # Errors
-/// 401 for an unknown or missing key (403 when it stands in `x-bf-vk`, as in Bifrost), 403 for an
+/// 401 for missing credentials, 401 for an unknown or missing key (403 when it stands in `x-bf-vk`, as in Bifrost), 403 for an
 /// inactive one.
 pub fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Failure> {
+    let admin = snapshot.admin.as_ref().filter(|admin| admin.on_inference);
+    if admin.is_some_and(|admin| !admin.accepts(headers)) {
+        return Err(unauthorized());
+    }
     let mut direct_key = None;
     for header in &KEY_HEADERS {
+        // The password is no provider's key.
+        if admin.is_some() && header.name == AUTHORIZATION {
+            continue;
+        }
         let Some(token) = token(headers, header) else { continue };
-        if let Some(key) = snapshot.virtual_key(&secret_hash(token)) {
+        let hash = secret_hash(token);
+        if let Some(key) = snapshot.virtual_key(&hash) {
             return match key.is_active {
                 true => Ok(Caller { virtual_key: Some(key.clone()), direct_key: None }),
                 false => Err(inactive(key)),
             };
         }
-        if header.always_a_virtual_key || looks_like_virtual_key(token) {
+        let meant_as_one = looks_like_virtual_key(token) || snapshot.is_no_secret(&hash);
+        if header.always_a_virtual_key || meant_as_one {
             return Err(unknown(header));
         }
         direct_key.get_or_insert(token);
@@ -97,8 +110,8 @@ fn looks_like_virtual_key(token: &str) -> bool {
 
 fn unknown(header: &KeyHeader) -> Failure {
     let message = format!(
-        "Virtual key not found: no virtual key has the secret sent in `{}`. Check it, or create one \
-         with POST /api/governance/virtual-keys",
+        "Virtual key not found: no virtual key has the secret sent in `{}` (any more). Check it, or \
+         create one with POST /api/governance/virtual-keys",
         header.name
     );
     let failure = Failure::new(Source::Client, FailureKind::Authentication, message)
@@ -109,6 +122,13 @@ fn unknown(header: &KeyHeader) -> Failure {
 fn inactive(key: &VirtualKey) -> Failure {
     let message = format!("Virtual key '{}' is inactive", key.name);
     Failure::new(Source::Client, FailureKind::Permission, message).with_code("virtual_key_blocked")
+}
+
+fn unauthorized() -> Failure {
+    let message = "Inference asks for the credentials of the management API here \
+                   (governance.auth_config.disable_auth_on_inference is false): send them as \
+                   `Authorization: Basic …`, and a virtual key as `x-bf-vk` or `x-api-key`";
+    Failure::new(Source::Client, FailureKind::Authentication, message).with_code("unauthorized")
 }
 
 fn required() -> Failure {

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::extra_fields::extra_fields;
 use super::pin::{Pinned, pinned};
 use super::record::{Progress, Recorder, needs_price};
+use super::redact::redact;
 use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
 use super::{Reply, ReplyBody};
@@ -131,7 +132,7 @@ pub(super) fn binding_closed(app: &Arc<App>, binding: &Binding, now: i64) -> Opt
     None
 }
 
-fn limit_name(unit: Unit) -> &'static str {
+pub(super) fn limit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Cost => "budget",
         Unit::Tokens => "token limit",
@@ -169,6 +170,7 @@ impl Attempt<'_> {
             let gone = Some(FailureKind::Cancelled.as_str());
             recorder.ask(self.row(key.as_ref(), 499, gone), started);
             let result = self.once(key.as_ref(), body.clone(), decoded, started).await;
+            let result = result.map_err(|failure| redact(failure, provider, key.as_deref()));
             self.note(key.as_ref(), result.as_ref().err(), &health, recorder);
             let failure = match result {
                 Ok(done) => {

@@ -1,14 +1,17 @@
 //! What would happen to a request, and what happened to one: without calling anyone.
 
-use super::attempt::binding_closed;
+use super::attempt::{binding_closed, limit_name};
+use super::record::needs_price;
 use crate::app::App;
-use crate::config::Binding;
+use crate::config::{Binding, Snapshot};
 use crate::dialect::openai_chat::raw::RawRequest;
-use crate::govern::identify;
+use crate::govern::{Caller, identify};
 use crate::llm::{Failure, Operation};
 use crate::route::{Ask, Decision, LeftOut, NoKey, Target, draw_key, plan};
 use bytes::Bytes;
 use http::HeaderMap;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -20,10 +23,8 @@ use std::sync::Arc;
 pub fn explain(app: &Arc<App>, headers: &HeaderMap, body: Bytes) -> Result<Value, Failure> {
     let snapshot = app.live.snapshot();
     let caller = identify(&snapshot, headers)?;
-    let request = RawRequest::parse(Operation::Chat, body.clone())
-        .or_else(|_| RawRequest::parse(Operation::Embedding, body.clone()))
-        .or_else(|_| RawRequest::parse(Operation::Chat, body))?;
-    let operation = Operation::Chat;
+    let operation = operation_of(&body);
+    let request = RawRequest::parse(operation, body)?;
     let now = app.now();
     let virtual_key = caller.virtual_key.as_ref();
     let ask = Ask {
@@ -39,6 +40,8 @@ pub fn explain(app: &Arc<App>, headers: &HeaderMap, body: Bytes) -> Result<Value
         let mut of_key = key.meters.iter();
         of_key.find(|meter| app.ledger.usage(meter, now).used >= meter.limit)
     });
+    let closed_for_all =
+        own_limit.map(|meter| format!("the virtual key's {} is used up", limit_name(meter.unit)));
     let (candidates, left_out, refusal) = match planned {
         Ok(plan) => (plan.targets, plan.left_out, None),
         Err((failure, left_out)) => (Default::default(), left_out, Some(failure)),
@@ -46,8 +49,13 @@ pub fn explain(app: &Arc<App>, headers: &HeaderMap, body: Bytes) -> Result<Value
     let mut left_out: Vec<Value> = left_out.iter().map(left_out_json).collect();
     let mut shown = Vec::new();
     for target in &candidates {
-        match usable_keys(app, target, target.binding(virtual_key)) {
-            Ok(keys) => shown.push(candidate_json(target, target.binding(virtual_key), &keys)),
+        let binding = target.binding(virtual_key);
+        let open = match closed_for_all.clone().or_else(|| unpriced(&snapshot, &caller, target)) {
+            Some(reason) => Err(reason),
+            None => usable_keys(app, target, binding),
+        };
+        match open {
+            Ok(keys) => shown.push(candidate_json(app, target, binding, &keys)),
             Err(reason) => left_out.push(json!({
                 "provider": &*target.provider.name,
                 "model": &*target.model,
@@ -69,6 +77,29 @@ pub fn explain(app: &Arc<App>, headers: &HeaderMap, body: Bytes) -> Result<Value
     }))
 }
 
+/// What a body asks for: there is no path here that would say it.
+fn operation_of(body: &[u8]) -> Operation {
+    #[derive(Deserialize)]
+    struct Top {
+        input: Option<IgnoredAny>,
+        messages: Option<IgnoredAny>,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Top { input: Some(_), messages: None }) => Operation::Embedding,
+        _ => Operation::Chat,
+    }
+}
+
+/// Why a target is refused whose cost could not be counted.
+fn unpriced(snapshot: &Snapshot, caller: &Caller, target: &Target) -> Option<String> {
+    let key = caller.virtual_key.as_ref()?;
+    let meters = target.binding(Some(key)).map_or(&key.meters, |binding| &binding.meters);
+    let facts = snapshot.catalog.model(&target.provider.name, &target.model);
+    let priced = facts.is_some_and(|facts| facts.prices.is_some());
+    (!priced && needs_price(meters))
+        .then(|| "the model has no price and the virtual key has a budget".to_owned())
+}
+
 /// A remembered decision as JSON.
 pub fn decision_json(decision: &Decision) -> Value {
     let targets = decision.targets.iter().map(|(provider, model, reason)| {
@@ -87,7 +118,12 @@ fn left_out_json(left: &LeftOut) -> Value {
     json!({"provider": &*left.provider, "model": left.model, "reason": left.reason})
 }
 
-fn candidate_json(target: &Target, binding: Option<&Binding>, keys: &[(Arc<str>, f64)]) -> Value {
+fn candidate_json(
+    app: &Arc<App>,
+    target: &Target,
+    binding: Option<&Binding>,
+    keys: &[(Arc<str>, f64)],
+) -> Value {
     let keys = keys.iter().map(|(name, share)| json!({"name": &**name, "share": share}));
     json!({
         "provider": &*target.provider.name,
@@ -95,7 +131,29 @@ fn candidate_json(target: &Target, binding: Option<&Binding>, keys: &[(Arc<str>,
         "weight": binding.and_then(|binding| binding.weight),
         "reason": target.reason,
         "keys": keys.collect::<Vec<_>>(),
+        "keys_left_out": keys_left_out(app, target, binding),
     })
+}
+
+/// The other keys of the target's provider, each with why it would not be drawn.
+fn keys_left_out(app: &Arc<App>, target: &Target, binding: Option<&Binding>) -> Vec<Value> {
+    let now_ms = app.now_ms();
+    let health = app.health.provider(&target.provider.name);
+    let left_out = target.provider.keys.iter().filter_map(|key| {
+        let reason = if !key.enabled {
+            "is not enabled".to_owned()
+        } else if !key.serves(&target.model) {
+            "may not serve the model".to_owned()
+        } else if binding.is_some_and(|binding| !binding.allows_key(key)) {
+            "the virtual key may not use it".to_owned()
+        } else {
+            let rest = health.resting(key, now_ms)?;
+            let wait = rest.until_ms.saturating_sub(now_ms).max(0);
+            format!("is resting for another {wait} ms after {}", rest.after.phrase())
+        };
+        Some(json!({"name": &*key.name, "reason": reason}))
+    });
+    left_out.collect()
 }
 
 /// The keys that would be drawn from and their shares, or why there is none.

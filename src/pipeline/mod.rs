@@ -12,6 +12,7 @@ mod model_lists;
 mod pin;
 mod raw_events;
 mod record;
+mod redact;
 mod stream;
 mod translate;
 

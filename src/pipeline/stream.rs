@@ -6,6 +6,7 @@
 use super::call::Call;
 use super::extra_fields::extra_fields;
 use super::record::Recorder;
+use super::redact::redact;
 use super::translate::Passage;
 use crate::llm::{Failure, FailureKind, Source};
 use crate::provider::Provider;
@@ -164,7 +165,7 @@ impl StreamReply {
         }
         if self.is_overdue() {
             let failure = not_complete(&self.provider);
-            self.fail(&failure);
+            self.fail(failure);
             return Poll::Ready(());
         }
         match self.source.poll_read(context) {
@@ -179,7 +180,7 @@ impl StreamReply {
                 Poll::Ready(())
             }
             Poll::Ready(Err(failure)) => {
-                self.fail(&failure);
+                self.fail(failure);
                 Poll::Ready(())
             }
             Poll::Pending => self.wait(context),
@@ -203,7 +204,7 @@ impl StreamReply {
         let idle = self.provider.network.idle_timeout;
         if self.last_content.elapsed() >= idle {
             let failure = timed_out(&self.provider, "the stream went silent: no content", idle);
-            self.fail(&failure);
+            self.fail(failure);
             return Poll::Ready(());
         }
         if self.last_sent.elapsed() >= KEEP_ALIVE {
@@ -247,11 +248,12 @@ impl StreamReply {
         self.source.passage.finish(&extra_fields, &mut self.source.out);
     }
 
-    fn fail(&mut self, failure: &Failure) {
+    fn fail(&mut self, failure: Failure) {
         if self.state == State::Running {
-            self.source.passage.fail(failure, &mut self.source.out);
+            let failure = redact(failure, &self.provider, None);
+            self.source.passage.fail(&failure, &mut self.source.out);
             if let Some(recorder) = self.recorder.take() {
-                recorder.broken(failure);
+                recorder.broken(&failure);
             }
         }
         self.state = State::Done;
@@ -260,7 +262,7 @@ impl StreamReply {
     /// Ends the stream because the gateway is about to end; the client is told so.
     fn interrupt(&mut self) {
         let message = "the gateway is shutting down";
-        self.fail(&Failure::new(Source::Gateway, FailureKind::Overloaded, message));
+        self.fail(Failure::new(Source::Gateway, FailureKind::Overloaded, message));
     }
 }
 

@@ -10,16 +10,22 @@ pub use health::check as health_check;
 pub use start::{Running, Settings, start};
 
 use crate::cli::{Cli, Command, LogStyle, Serve};
+use crate::config::Environment;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> ExitCode {
-    let (serve, health) = match cli.command {
-        None => (cli.serve, false),
-        Some(Command::Serve(serve)) => (serve, false),
-        Some(Command::Health(serve)) => (serve, true),
+    let (flags, health) = match cli.command {
+        None => (cli.flags, false),
+        Some(Command::Serve(flags)) => (flags, false),
+        Some(Command::Health(flags)) => (flags, true),
+    };
+    let environment = Environment::process();
+    let serve = match flags.complete(&|name| environment.variable(name)) {
+        Ok(serve) => serve,
+        Err(message) => return refuse(&message),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
@@ -34,6 +40,13 @@ pub fn run(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// There is no log yet whose style could be known.
+fn refuse(message: &str) -> ExitCode {
+    use std::io::Write;
+    let _nobody_listens = writeln!(std::io::stderr(), "error: {message}");
+    ExitCode::from(2)
 }
 
 async fn serve_until_signal(serve: &Serve) -> Result<(), String> {
@@ -70,7 +83,7 @@ async fn stop_signal() -> Result<&'static str, String> {
 
 /// `$XDG_CONFIG_HOME/tollbridge`, or the same below the home folder.
 fn default_app_dir() -> PathBuf {
-    let environment = crate::config::Environment::process();
+    let environment = Environment::process();
     let base = environment
         .variable("XDG_CONFIG_HOME")
         .map(PathBuf::from)

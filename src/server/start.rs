@@ -17,8 +17,12 @@ use crate::telemetry::{Metrics, RequestLog};
 use crate::upstream::{Limits, install_crypto};
 use crate::{admin, ui};
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{any, get};
-use http::header::HeaderName;
+use http::Method;
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, HeaderName, HeaderValue};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +73,10 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     std::fs::create_dir_all(app_dir)
         .map_err(|error| format!("{}: cannot be made: {error}", app_dir.display()))?;
     let file = file::load(&app_dir.join("config.json")).map_err(|problems| problems.to_string())?;
+    let environment = Environment::process().serving(&settings.host, settings.port);
+    if let Some(file) = file.as_ref().filter(|file| !file.problems.is_empty()) {
+        file.check(&environment).map_err(|problems| problems.to_string())?;
+    }
     let (config_store, logs_store) = match &file {
         Some(file) => (file.config_store.clone(), file.logs_store.clone()),
         None => Default::default(),
@@ -76,7 +84,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     let store = open_store(app_dir, &config_store).await?;
     let log_store = open_logs(app_dir, &logs_store).await?;
     let rows = store.load_meters().await.map_err(|error| format!("config store: {error}"))?;
-    let live = Live::open(file, Environment::process(), store.clone());
+    let live = Live::open(file, environment, store.clone());
     let live = live.await.map_err(|problems| problems.to_string())?;
     let request_log = RequestLog::start(log_store, LOG_QUEUE).await;
     let listeners = bind(&settings.host, settings.port, settings.threads).map_err(|error| {
@@ -163,6 +171,12 @@ fn announce(app: &App) {
              {{\"provider\":\"openai\",\"keys\":[{{\"name\":\"main\",\"value\":\"sk-…\"}}]}}"
         );
     }
+    if app.live.has_plain_secrets() {
+        tracing::warn!(
+            "provider keys stand in config.db as they are: set \
+             BIFROST_ENCRYPTION_KEY to have them encrypted, or give them as env.NAME"
+        );
+    }
     if !app.listen_is_loopback && snapshot.admin.is_none() {
         tracing::warn!(
             "the management API is open to everybody who can reach this address: set \
@@ -204,20 +218,72 @@ fn router(app: &Arc<App>) -> Router {
         .route("/v1/{*rest}", any(api::no_route))
         .route("/openai/{*rest}", any(api::no_route))
         .merge(ui::router())
+        .method_not_allowed_fallback(api::wrong_method)
         .layer(cors(app))
+        .layer(from_fn_with_state(app.clone(), only_allowed_headers))
         .with_state(app.clone())
+}
+
+/// Takes out of a browser's preflight the headers that it may not send.
+async fn only_allowed_headers(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if request.method() == Method::OPTIONS
+        && let Some(asked) = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS)
+    {
+        let allowed = &app.live.snapshot().client.allowed_headers;
+        let asked = asked.to_str().unwrap_or_default().split(',').map(str::trim);
+        let kept: Vec<&str> = asked.filter(|name| is_allowed_header(allowed, name)).collect();
+        let kept = HeaderValue::from_str(&kept.join(", "));
+        request.headers_mut().remove(ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Ok(kept) = kept
+            && !kept.is_empty()
+        {
+            request.headers_mut().insert(ACCESS_CONTROL_REQUEST_HEADERS, kept);
+        }
+    }
+    next.run(request).await
+}
+
+/// What SDKs send from a browser, then what `client.allowed_headers` lists; `*` is everything.
+fn is_allowed_header(allowed: &[String], name: &str) -> bool {
+    const USUAL: &[&str] = &[
+        "content-type",
+        "authorization",
+        "x-requested-with",
+        "api-key",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-goog-api-client",
+        "x-request-id",
+        "x-client-request-id",
+        "idempotency-key",
+        "traceparent",
+        "tracestate",
+        "http-referer",
+        "x-title",
+    ];
+    const USUAL_PREFIXES: &[&str] =
+        &["x-stainless-", "x-bf-", "openai-", "x-openai-", "anthropic-"];
+    let name = name.to_ascii_lowercase();
+    USUAL.contains(&name.as_str())
+        || USUAL_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || allowed.iter().any(|entry| entry == "*" || entry.eq_ignore_ascii_case(&name))
 }
 
 /// Answers browsers' preflights for the inference API; the management API has its own guard.
 fn cors(app: &Arc<App>) -> CorsLayer {
     let app = app.clone();
-    let allowed = move |origin: &http::HeaderValue, parts: &http::request::Parts| {
+    let allowed = move |origin: &HeaderValue, parts: &http::request::Parts| {
         let inference = !parts.uri.path().starts_with("/api");
         let origins = &app.live.snapshot().client.allowed_origins;
         inference && origin.to_str().is_ok_and(|origin| api::is_allowed_origin(origins, origin))
     };
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))
+        // What `only_allowed_headers` has left of them.
         .allow_headers(AllowHeaders::mirror_request())
         .allow_methods(AllowMethods::mirror_request())
         .expose_headers([HeaderName::from_static("x-request-id")])

@@ -2,7 +2,7 @@
 
 use super::row::{
     AuthRow, BindingRow, BudgetRow, ClientRow, FileHashRow, KeyRow, ProviderRow, RateLimitRow,
-    VirtualKeyRow,
+    RetiredSecretRow, VirtualKeyRow,
 };
 use super::{Db, Result};
 use sqlx::SqliteConnection;
@@ -24,6 +24,10 @@ pub struct ConfigChange {
     pub delete_virtual_keys: Vec<String>,
     /// Counters of limits that are gone.
     pub delete_meters: Vec<String>,
+    /// Hashes of secrets that are a virtual key's no more.
+    pub put_retired_secrets: Vec<RetiredSecretRow>,
+    /// Hashes that are a virtual key's again, or were retired too long ago.
+    pub delete_retired_secrets: Vec<String>,
     /// What config.json says now.
     pub file_hashes: Vec<FileHashRow>,
 }
@@ -74,6 +78,12 @@ impl Db {
         for rows in &change.put_virtual_keys {
             insert_virtual_key(rows, connection).await?;
         }
+        for row in &change.put_retired_secrets {
+            let sql = "insert into retired_secrets (secret_hash, retired_at) values ($1, $2)
+                       on conflict (secret_hash) do update set retired_at = excluded.retired_at";
+            let insert = sqlx::query(sql).bind(&row.secret_hash).bind(row.retired_at);
+            insert.execute(&mut *connection).await?;
+        }
         for row in &change.file_hashes {
             let sql = "insert into file_hashes (entity, hash) values ($1, $2)
                        on conflict (entity) do update set hash = excluded.hash";
@@ -100,6 +110,10 @@ async fn delete_changed(change: &ConfigChange, connection: &mut SqliteConnection
     for id in put.chain(&change.delete_virtual_keys) {
         let sql = "delete from virtual_keys where id = $1";
         sqlx::query(sql).bind(id).execute(&mut *connection).await?;
+    }
+    for hash in &change.delete_retired_secrets {
+        let sql = "delete from retired_secrets where secret_hash = $1";
+        sqlx::query(sql).bind(hash).execute(&mut *connection).await?;
     }
     for id in &change.delete_meters {
         let sql = "delete from meters where id = $1";
@@ -264,8 +278,9 @@ async fn insert_binding(row: &BindingRow, connection: &mut SqliteConnection) -> 
 
 async fn insert_budget(row: &BudgetRow, connection: &mut SqliteConnection) -> Result<()> {
     let sql = "insert into budgets (id, virtual_key_id, binding_id, position, max_limit,
-            reset_duration, calendar_aligned, time_zone, unpriced_allowed, reserve)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+            reset_duration, calendar_aligned, time_zone, unpriced_allowed, reserve, created_at,
+            updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     sqlx::query(sql)
         .bind(&row.id)
         .bind(&row.virtual_key_id)
@@ -277,6 +292,8 @@ async fn insert_budget(row: &BudgetRow, connection: &mut SqliteConnection) -> Re
         .bind(&row.time_zone)
         .bind(row.unpriced_allowed)
         .bind(row.reserve)
+        .bind(row.created_at)
+        .bind(row.updated_at)
         .execute(connection)
         .await?;
     Ok(())
@@ -284,8 +301,8 @@ async fn insert_budget(row: &BudgetRow, connection: &mut SqliteConnection) -> Re
 
 async fn insert_rate_limit(row: &RateLimitRow, connection: &mut SqliteConnection) -> Result<()> {
     let sql = "insert into rate_limits (id, virtual_key_id, binding_id, request_max_limit,
-            request_reset_duration, token_max_limit, token_reset_duration)
-        values ($1, $2, $3, $4, $5, $6, $7)";
+            request_reset_duration, token_max_limit, token_reset_duration, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     sqlx::query(sql)
         .bind(&row.id)
         .bind(&row.virtual_key_id)
@@ -294,6 +311,8 @@ async fn insert_rate_limit(row: &RateLimitRow, connection: &mut SqliteConnection
         .bind(&row.request_reset_duration)
         .bind(row.token_max_limit)
         .bind(&row.token_reset_duration)
+        .bind(row.created_at)
+        .bind(row.updated_at)
         .execute(connection)
         .await?;
     Ok(())

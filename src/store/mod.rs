@@ -14,7 +14,7 @@ pub use error::{Error, Result};
 pub use meter::{MeterDelta, MeterRow};
 pub use row::{
     AuthRow, BindingRow, BudgetRow, ClientRow, ConfigRows, FileHashRow, KeyRow, ProviderRow,
-    RateLimitRow, VirtualKeyRow,
+    RateLimitRow, RetiredSecretRow, VirtualKeyRow,
 };
 
 use sqlx::SqlitePool;
@@ -45,6 +45,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
+            // What is deleted may be a secret that stands encrypted elsewhere now.
+            .pragma("secure_delete", "on")
             .foreign_keys(true);
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;

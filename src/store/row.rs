@@ -24,6 +24,8 @@ pub struct ConfigRows {
     pub budgets: Vec<BudgetRow>,
     /// By virtual key.
     pub rate_limits: Vec<RateLimitRow>,
+    /// The latest first.
+    pub retired_secrets: Vec<RetiredSecretRow>,
 }
 
 /// A row of `client_settings`.
@@ -148,6 +150,8 @@ pub struct BudgetRow {
     pub time_zone: Option<String>,
     pub unpriced_allowed: bool,
     pub reserve: bool,
+    pub created_at: i64,
+    pub updated_at: i64,
 }
 
 /// A row of `rate_limits`.
@@ -161,6 +165,16 @@ pub struct RateLimitRow {
     pub request_reset_duration: Option<String>,
     pub token_max_limit: Option<i64>,
     pub token_reset_duration: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// A row of `retired_secrets`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[expect(missing_docs, reason = "columns; see migrations/config")]
+pub struct RetiredSecretRow {
+    pub secret_hash: String,
+    pub retired_at: i64,
 }
 
 /// A row of `file_hashes`.
@@ -193,6 +207,8 @@ impl Db {
         let budgets = sqlx::query_as(sql).fetch_all(&mut *read).await?;
         let sql = "select * from rate_limits order by virtual_key_id, id";
         let rate_limits = sqlx::query_as(sql).fetch_all(&mut *read).await?;
+        let sql = "select * from retired_secrets order by retired_at desc";
+        let retired_secrets = sqlx::query_as(sql).fetch_all(&mut *read).await?;
         read.commit().await?;
         Ok(ConfigRows {
             version,
@@ -204,6 +220,7 @@ impl Db {
             bindings,
             budgets,
             rate_limits,
+            retired_secrets,
         })
     }
 

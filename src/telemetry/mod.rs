@@ -14,6 +14,7 @@ mod row;
 pub use histogram::Histogram;
 pub use live::Pulse;
 pub use metrics::Metrics;
+pub use record::redacted;
 pub use request_log::RequestLog;
 pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
 #[cfg(test)]

@@ -49,7 +49,7 @@ fn log_attempt(attempt: &AttemptRow) -> LogAttempt<&str> {
 }
 
 /// Providers quote the key that they refuse in their error; a log must not keep it.
-pub(super) fn redacted(text: &str) -> String {
+pub fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,;()[]{}".contains(c)) {
         let starts = SECRET_MARKS.iter().filter_map(|mark| secret_start(word, mark));

@@ -12,7 +12,8 @@ use tollbridge::provider::AccessList;
 fn read(name: &str) -> Result<File, Vec<String>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
     let file = load(&path).map_err(|problems| texts(&problems.0))?;
-    Ok(file.expect("the sample is there"))
+    let file = file.expect("the sample is there");
+    if file.problems.is_empty() { Ok(file) } else { Err(texts(&file.problems)) }
 }
 
 fn texts(problems: &[Problem]) -> Vec<String> {
@@ -43,11 +44,12 @@ fn v14() {
             "plugins[2]: `semantic_cache` is not supported yet; ignored",
             "governance.budgets[2]: limits nothing: no virtual key names it",
             "governance.customers[0]: customers are not supported yet; ignored",
-            "encryption_key: not supported yet: secrets are stored as they are; ignored",
         ]
     );
     assert_eq!(file.config_store.path.as_deref(), Some(Path::new("./config.db")));
     assert!(file.config_store.enabled && !file.logs_store.enabled);
+    let reference = SecretRef::Env("BIFROST_ENCRYPTION_KEY".into());
+    assert_eq!(file.encryption_key, Some(reference));
     let configuration = configuration("tests/config_compat/v14.json");
     let client = &configuration.client;
     assert!(client.drop_excess_requests && client.enforce_auth_on_inference);
@@ -98,8 +100,10 @@ fn the_example_can_be_used_as_it_is() {
 
 #[test]
 fn a_bad_file_lists_everything_that_is_wrong() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/config_compat/bad.json");
+    let file = load(&path).unwrap().expect("the sample is there");
     assert_eq!(
-        read("tests/config_compat/bad.json").unwrap_err(),
+        texts(&file.check(&environment()).unwrap_err().0),
         [
             "client.max_request_body_size_mb: must be a whole number from 0 up, not a string",
             "governance.budgets[0].id: missing",
@@ -110,12 +114,34 @@ fn a_bad_file_lists_everything_that_is_wrong() {
             "governance.teams[0]: limits of teams are not supported yet",
             "governance.routing_rules: `routing_rules` are not supported yet",
             "providers.google: `google` is another name of `gemini`",
+            "providers.groq.network_config.max_retires: unknown field `max_retires`; did you mean `max_retries`?",
             "providers.openai.keys[0].value: must be a string, `env.NAME` or {value, env_var, from_env}, not a number",
             "providers.openai.keys[0].weight: a weight is a number from 0 up",
             "providers.openai.netwrok_config: unknown field `netwrok_config`; did you mean `network_config`?",
             "config_store.type: `postgres` is not supported yet; use `sqlite`",
             "logs_store.type: `postgres` is not supported yet; use `sqlite`",
+            // What only the later stages see.
+            "providers.openai.keys[0].name: missing",
+            "governance.virtual_keys[2].budget.reset_duration: `soon` is no duration such as `30s`, `5m`, `1h30m`, `1d`, `1w`, `1M`, `1Q`, `1Y`",
+            "providers.groq.network_config.base_url: `http://not a url` is no http or https URL",
         ]
+    );
+}
+
+#[test]
+fn the_log_store_may_say_how_long_rows_are_kept() {
+    let read = |text: &str| File::from_json(&serde_json::from_str(text).unwrap()).unwrap();
+    let days = |file: &File| file.client.as_ref().unwrap().value.log_retention_days;
+
+    let file = read(r#"{"logs_store": {"enabled": true, "retention_days": 7}}"#);
+    assert_eq!((days(&file), texts(&file.warnings)), (7, vec![]));
+
+    let file =
+        read(r#"{"client": {"log_retention_days": 30}, "logs_store": {"retention_days": 7}}"#);
+    assert_eq!(days(&file), 30);
+    assert_eq!(
+        texts(&file.warnings),
+        ["logs_store.retention_days: has no effect: client.log_retention_days says 30"]
     );
 }
 

@@ -7,6 +7,7 @@ mod failover;
 mod fidelity;
 mod models;
 mod money;
+mod operator;
 mod stream;
 mod support;
 mod timeouts;

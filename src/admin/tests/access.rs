@@ -76,6 +76,35 @@ async fn settings_change_one_by_one() {
 }
 
 #[tokio::test]
+async fn settings_are_checked_as_those_of_the_file() {
+    let gateway = Gateway::start().await;
+    let put = async |body: Value| gateway.put("/api/config", body).await;
+
+    // Every request would be too large.
+    let wrong = json!({"client_config": {"max_request_body_size_mb": 0},
+        "auth_config": {"is_enabled": "yes"}});
+    let answer = put(wrong).await;
+    let problems = answer.body["error"]["problems"].clone();
+    assert_eq!(problems[0]["path"], "client_config.max_request_body_size_mb");
+    assert_eq!(problems[1]["path"], "auth_config.is_enabled");
+    answer.error(400);
+
+    // A mask of something else would lock the operator out.
+    let mask = "*".repeat(24);
+    let auth = json!({"admin_username": "admin", "admin_password": mask, "is_enabled": true});
+    let message = put(json!({"auth_config": auth})).await.error(400);
+    assert!(message.starts_with("auth_config.admin_password: is the masked form"), "{message}");
+    assert!(gateway.app.live.snapshot().admin.is_none());
+
+    // The older name restricts as much as the newer one.
+    let body = put(json!({"client_config": {"enforce_governance_header": true}})).await.ok();
+    assert_eq!(body["client_config"]["enforce_auth_on_inference"], true);
+    assert_eq!(body["warnings"], json!([]));
+
+    assert_eq!(put(json!([])).await.error(400), "must be an object, not a list");
+}
+
+#[tokio::test]
 async fn the_admin_password_is_masked_and_its_mask_keeps_it() {
     let gateway = Gateway::start().await;
     let auth = json!({"admin_username": "admin", "admin_password": "a-long-password"});

@@ -165,3 +165,29 @@ async fn limits_are_listed_with_their_owners() {
     gateway.delete(&format!("{VIRTUAL_KEYS}/vk-prod")).await.ok();
     assert_eq!(gateway.get("/api/governance/budgets").await.ok()["count"], 0);
 }
+
+#[tokio::test]
+async fn a_key_says_when_it_and_its_limits_changed() {
+    let gateway = Gateway::start().await;
+    let path = format!("{VIRTUAL_KEYS}/vk-prod");
+    let put = async |body: Value| gateway.put(&path, body).await.ok()["virtual_key"].clone();
+    let key = put(prod()).await;
+    assert!(key["team"].is_null() && key["customer"].is_null());
+    assert_eq!(key["config_hash"].as_str().unwrap().len(), 64);
+    let limit = &key["provider_configs"][0]["rate_limit"];
+    for dated in [&key, &key["budget"], limit] {
+        assert_eq!(dated["created_at"], dated["updated_at"]);
+        assert!(dated["created_at"].as_str().unwrap().starts_with("20"), "{dated}");
+    }
+
+    let same = put(prod()).await;
+    assert_eq!(same["config_hash"], key["config_hash"]);
+    assert_eq!(same["budget"]["updated_at"], key["budget"]["updated_at"]);
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let other = put(json!({"budget": {"max_limit": 7.0}})).await;
+    assert_ne!(other["config_hash"], key["config_hash"]);
+    assert_ne!(other["budget"]["updated_at"], key["budget"]["updated_at"]);
+    assert_eq!(other["budget"]["created_at"], key["budget"]["created_at"]);
+    let limit = &other["provider_configs"][0]["rate_limit"];
+    assert_eq!(limit["updated_at"], key["provider_configs"][0]["rate_limit"]["updated_at"]);
+}

@@ -78,7 +78,7 @@ fn an_empty_budget_removes_it_and_missing_fields_keep_theirs() {
     assert_eq!(new.budgets.len(), 1);
     assert_eq!(
         new.budgets[0],
-        BudgetConfig { max_limit: 600_000_000_000, ..old.budgets[0].clone() }
+        BudgetConfig { max_limit: 600_000_000_000, updated_at: 2, ..old.budgets[0].clone() }
     );
     assert!(update(&old, &json!({"budget": {}})).budgets.is_empty());
     assert!(update(&old, &json!({"budgets": []})).budgets.is_empty());
@@ -141,6 +141,9 @@ fn providers_are_replaced_and_keep_their_limits_by_id_or_name() {
 fn null_providers_are_every_provider_and_none_are_none() {
     let old = article();
     assert_eq!(update(&old, &json!({"provider_configs": null})).provider_configs, None);
+    assert_eq!(update(&old, &json!({"provider_configs": ["*"]})).provider_configs, None);
+    let mixed = json!({"provider_configs": ["*", {"provider": "openai"}]});
+    assert_eq!(problems(Some(&old), &mixed).len(), 2);
     assert_eq!(update(&old, &json!({"provider_configs": []})).provider_configs, Some(vec![]));
 }
 
@@ -152,7 +155,10 @@ fn a_rate_limit_changes_by_halves() {
     }}));
     let limit = old.rate_limit.clone().unwrap();
     let new = update(&old, &json!({"rate_limit": {"request_max_limit": 20}})).rate_limit.unwrap();
-    assert_eq!(new, RateLimitConfig { request_max_limit: Some(20), ..limit.clone() });
+    assert_eq!(
+        new,
+        RateLimitConfig { request_max_limit: Some(20), updated_at: 2, ..limit.clone() }
+    );
     let gone = json!({"rate_limit": {"request_max_limit": null, "request_reset_duration": null,
                                      "token_max_limit": 5}});
     let new = update(&old, &gone).rate_limit.unwrap();
@@ -246,7 +252,8 @@ fn what_is_shown_has_bifrost_s_shape() {
     assert_eq!(openai["key_ids"], json!(["*"]));
     assert_eq!(openai["allowed_models"], json!(["gpt-4o-mini"]));
     assert_eq!(openai["virtual_key_id"], "vk-prod");
-    assert!(virtual_key_to_json(&create(&json!({})), &usage, None)["provider_configs"].is_null());
+    let everything = virtual_key_to_json(&create(&json!({})), &usage, None);
+    assert_eq!(everything["provider_configs"], json!(["*"]));
 }
 
 #[test]

@@ -48,6 +48,53 @@ fn what_was_shown_may_be_sent_back() {
 }
 
 #[test]
+fn an_object_that_is_given_is_the_whole_of_it() {
+    let network = json!({"base_url": "http://a", "default_request_timeout_in_seconds": 1,
+        "max_retries": 3, "extra_headers": {"x-a": "secret value 1"}});
+    let proxy = json!({"type": "http", "url": "http://proxy:3128", "username": "user",
+        "password": "a long password"});
+    let old = apply(
+        Some(&openai()),
+        &json!({"network_config": network, "proxy_config": proxy,
+            "concurrency_and_buffer_size": {"concurrency": 3, "buffer_size": 4}}),
+    )
+    .unwrap();
+
+    let same = apply(Some(&old), &json!({"send_back_raw_request": false})).unwrap();
+    assert_eq!(same, old);
+
+    let body = json!({"network_config": {"base_url": "http://b"},
+        "concurrency_and_buffer_size": {"concurrency": 7}});
+    let new = apply(Some(&old), &body).unwrap();
+    let base_url = "http://b".to_owned();
+    assert_eq!(new.network, NetworkConfig { base_url, ..NetworkConfig::default() });
+    assert_eq!((new.concurrency, new.buffer_size), (7, 5000));
+    assert_eq!((new.proxy, new.keys), (old.proxy.clone(), old.keys.clone()));
+
+    let masked = provider_to_json(&old)["network_config"]["extra_headers"].clone();
+    let body = json!({"network_config": {"base_url": "http://b", "extra_headers": masked}});
+    let new = apply(Some(&old), &body).unwrap();
+    assert_eq!(new.network.extra_headers, old.network.extra_headers);
+}
+
+#[test]
+fn a_password_stays_with_its_proxy() {
+    let old = json!({"proxy_config": {"type": "http", "url": "http://a:1", "username": "user",
+        "password": "a long password"}});
+    let old = apply(Some(&openai()), &old).unwrap();
+    let password = |proxy: Value| {
+        let new = apply(Some(&old), &json!({"proxy_config": proxy})).unwrap();
+        new.proxy.unwrap().password
+    };
+    let kept = SecretRef::Value("a long password".into());
+    assert_eq!(password(json!({"type": "http", "url": "http://a:1", "username": "user"})), kept);
+    let other = json!({"type": "http", "url": "http://evil:1", "username": "user"});
+    assert_eq!(password(other), SecretRef::None);
+    let removed = json!({"type": "http", "url": "http://a:1", "username": "user", "password": ""});
+    assert_eq!(password(removed), SecretRef::None);
+}
+
+#[test]
 fn keys_are_kept_when_absent_and_replaced_when_given() {
     let old = openai();
     let new = apply(Some(&old), &json!({"send_back_raw_request": true})).unwrap();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::entity::ProviderConfig;
+use crate::config::entity::{AuthConfig, ProviderConfig};
 use crate::config::{IdSource, ProviderInput, VirtualKeyInput, apply_provider, apply_virtual_key};
 use serde_json::{Value, json};
 
@@ -45,15 +45,82 @@ fn full() -> Value {
 }
 
 #[tokio::test]
+async fn a_base_url_that_is_gone_stops_no_start() {
+    let store = Db::memory().await.unwrap();
+    let variables = [
+        ("OPENAI_API_KEY", "sk-1"),
+        ("OPENAI_BASE_URL", "http://proxy/v1"),
+        ("OLLAMA_HOST", "127.0.0.1:11434"),
+    ];
+    let live = Live::open(None, Environment::of(&variables), store.clone()).await.unwrap();
+    let base_url = |live: &Live, name| {
+        let snapshot = live.snapshot();
+        snapshot.provider(name).map(|provider| provider.base_url.clone())
+    };
+    assert_eq!(base_url(&live, "openai").unwrap(), "http://proxy/v1");
+
+    let environment = Environment::of(&variables[..1]);
+    let live = Live::open(None, environment, store.clone()).await.unwrap();
+    assert_eq!(base_url(&live, "openai").unwrap(), "https://api.openai.com");
+    assert_eq!(base_url(&live, "ollama"), None);
+    let warnings = live.snapshot().warnings.iter().map(Problem::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        warnings,
+        [
+            "providers.ollama.network_config.base_url: environment variable `OLLAMA_HOST` is not set; the provider `ollama` is left out",
+            "providers.openai.network_config.base_url: environment variable `OPENAI_BASE_URL` is not set; https://api.openai.com is used",
+        ]
+    );
+
+    // What its users export for their SDKs is no address of a provider.
+    let own = [("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://localhost:8080/v1")];
+    let environment = Environment::of(&own).serving("0.0.0.0", 8080);
+    let live = Live::open(None, environment, store).await.unwrap();
+    assert_eq!(base_url(&live, "openai").unwrap(), "https://api.openai.com");
+    let warnings = live.snapshot().warnings.clone();
+    let why = "http://localhost:8080/v1 is the address of this gateway";
+    assert!(warnings.iter().any(|warning| warning.message.starts_with(why)), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn everything_wrong_is_said_at_once() {
+    let json = json!({
+        "client": {"max_request_body_size_mb": "much"},
+        "providers": {"groq": {"network_config": {"base_url": "ftp://x"}}},
+        "governance": {"virtual_keys": [
+            {"id": "a", "rate_limit": {"request_max_limit": 1}}]},
+    });
+    let path = std::env::temp_dir().join(format!("tollbridge-bad-{}.json", std::process::id()));
+    std::fs::write(&path, json.to_string()).unwrap();
+    let file = crate::config::file::load(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let store = Db::memory().await.unwrap();
+    let problems = Live::open(file, Environment::of(&[]), store).await.unwrap_err();
+    let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "client.max_request_body_size_mb",
+            "governance.virtual_keys[0].rate_limit.request_reset_duration",
+            "providers.groq.network_config.base_url",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_is_stored_is_read_back_the_same() {
     let store = Db::memory().await.unwrap();
     let first = open(file(&full()), &store).await;
     let second = open(None, &store).await;
     let (first, second) = (first.configuration(), second.configuration());
     assert_eq!(first.client, second.client);
-    assert_eq!(first.auth, second.auth);
+    // Of the password there is a hash; see `the_admin_password_is_stored_as_a_hash`.
+    let hash = second.auth.as_ref().unwrap().admin_password.clone();
+    let auth = AuthConfig { admin_password: hash, ..(**first.auth.as_ref().unwrap()).clone() };
+    assert_eq!(second.auth.as_deref(), Some(&auth));
     assert_eq!(first.providers, second.providers);
     assert_eq!(first.virtual_keys, second.virtual_keys);
+    let first = Configuration { auth: second.auth.clone(), ..(*first).clone() };
     assert!(stored::is_empty(&stored::difference(&first, &second)));
 }
 
@@ -172,4 +239,96 @@ async fn providers_come_from_the_environment_when_nothing_names_one() {
     let snapshot = live.snapshot();
     assert_eq!(snapshot.provider("openai").unwrap().keys[0].value.expose(), "sk-secret-value");
     assert_eq!(store.load_config().await.unwrap().keys[0].value, "env.OPENAI_API_KEY");
+}
+
+#[tokio::test]
+async fn secrets_that_are_gone_are_remembered() {
+    let store = Db::memory().await.unwrap();
+    let live = open(None, &store).await;
+    let put = |configuration: &mut Configuration| {
+        let input = VirtualKeyInput::from_json(&json!({"id": "vk-a"})).unwrap();
+        let mut ids = IdSource::new(configuration);
+        let key = apply_virtual_key(None, input, &mut ids, 1)?;
+        configuration.virtual_keys.insert(key.id.clone(), Arc::new(key));
+        Ok(())
+    };
+    live.change(put).await.unwrap();
+    let hash = crate::config::secret_hash("vk-a");
+    assert!(!live.snapshot().is_no_secret(&hash));
+    let delete = |configuration: &mut Configuration| {
+        configuration.virtual_keys.clear();
+        Ok(())
+    };
+    live.change(delete).await.unwrap();
+    assert!(live.snapshot().is_no_secret(&hash));
+
+    let live = open(None, &store).await;
+    assert!(live.snapshot().is_no_secret(&hash));
+    live.change(put).await.unwrap();
+    assert!(!live.snapshot().is_no_secret(&hash));
+    assert!(!open(None, &store).await.snapshot().is_no_secret(&hash));
+}
+
+#[tokio::test]
+async fn the_admin_password_is_stored_as_a_hash() {
+    let store = Db::memory().await.unwrap();
+    let auth = json!({"is_enabled": true, "admin_username": "a", "admin_password": "readable"});
+    let json = json!({"governance": {"auth_config": auth}});
+    let first = open(file(&json), &store).await;
+    let row = store.load_config().await.unwrap().auth.unwrap();
+    assert!(row.admin_password.starts_with("$pbkdf2-sha256$"), "{row:?}");
+    let second = open(file(&json), &store).await;
+    assert_eq!(store.load_config().await.unwrap().auth.unwrap(), row, "hashed anew");
+    // `a:readable`.
+    let value = http::HeaderValue::from_static("Basic YTpyZWFkYWJsZQ==");
+    let headers = http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
+    for live in [first, second] {
+        assert!(live.snapshot().admin.as_ref().unwrap().accepts(&headers));
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_under_a_key_and_opened_with_it_alone() {
+    let store = Db::memory().await.unwrap();
+    let open = async |file: Option<File>, key: &str| {
+        let environment = Environment::of(&[("BIFROST_ENCRYPTION_KEY", key)]);
+        Live::open(file, environment, store.clone()).await
+    };
+    let stored = async || format!("{:?}", store.load_config().await.unwrap());
+    let mut json = full();
+    json["providers"]["openai"]["keys"][0]["value"] = json!("sk-a-readable-secret");
+    json["governance"]["auth_config"]["admin_password"] = json!("a-readable-password");
+
+    let plain = open(file(&json), "").await.unwrap();
+    assert!(plain.has_plain_secrets());
+    assert!(stored().await.contains("sk-a-readable-secret"));
+
+    // A key that comes later seals what is there.
+    let sealed = open(None, "correct horse battery").await.unwrap();
+    assert!(!sealed.has_plain_secrets());
+    assert!(!stored().await.contains("readable"), "{}", stored().await);
+    let version = sealed.snapshot().version;
+    let again = open(None, "correct horse battery").await.unwrap();
+    assert_eq!(again.snapshot().version, version, "sealed values were written anew");
+    assert_eq!(again.configuration().providers, plain.configuration().providers);
+
+    let change = |configuration: &mut Configuration| {
+        let old = configuration.providers["openai"].clone();
+        let input = ProviderInput::from_json(
+            &json!({"provider": "openai", "keys": [{"name": "b", "value": "another-readable-one"}]}),
+        )?;
+        let provider = apply_provider(Some(&old), input, &mut IdSource::new(configuration))?;
+        configuration.providers.insert("openai".to_owned(), Arc::new(provider));
+        Ok(())
+    };
+    again.change(change).await.unwrap();
+    assert!(!stored().await.contains("readable"));
+
+    for (key, why) in [("", "is encrypted: "), ("another passphrase", "under another key")] {
+        let problems = open(None, key).await.unwrap_err().to_string();
+        assert!(
+            problems.contains(why) && problems.contains("BIFROST_ENCRYPTION_KEY"),
+            "{problems}"
+        );
+    }
 }

@@ -173,7 +173,12 @@ async def two_hundred_streams(model):
 
         async def one(number):
             messages = [{"role": "user", "content": f"stream-{number:03}-question"}]
-            stream = await client.chat.completions.create(model=model, messages=messages, stream=True)
-            return text_of([chunk async for chunk in stream])
+            try:
+                stream = await client.chat.completions.create(model=model, messages=messages, stream=True)
+                return text_of([chunk async for chunk in stream])
+            except openai.APIStatusError as error:
+                return f"{error.status_code}: {error.response.text}"
+            except openai.APIError as error:
+                return f"{type(error).__name__}: {error} {error.body}"
 
         return await asyncio.gather(*(one(number) for number in range(200)))

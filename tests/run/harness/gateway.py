@@ -8,6 +8,14 @@ from .http import call, expect
 KEYS = {"openai": "sk-openai-test", "anthropic": "sk-ant-test", "gemini": "gm-test"}
 PROVIDERS = tuple(KEYS)
 
+# Spelled out, so that no setting of one test is left to the next.
+NETWORK = {
+    "max_retries": 0,
+    "default_request_timeout_in_seconds": 30,
+    "stream_idle_timeout_in_seconds": 60,
+    "extra_headers": {},
+}
+
 
 class Gateway:
     """A running gateway, reached at one address for models and management."""
@@ -26,7 +34,7 @@ class Gateway:
     def put_provider(self, provider, mock, keys=None, **network):
         """Creates or replaces a provider that speaks to the mock, with one key unless others are given."""
         keys = keys or [{"name": f"{provider}-key", "value": KEYS[provider], "weight": 1.0}]
-        network = {"base_url": mock.base_url(provider), "max_retries": 0, **network}
+        network = {"base_url": mock.base_url(provider), **NETWORK, **network}
         body = {
             "keys": keys,
             "network_config": network,

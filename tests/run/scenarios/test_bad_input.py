@@ -143,8 +143,8 @@ def test_bad_virtual_keys_are_refused_and_not_created(gateway, case):
 
     answer = call("PUT", address, body)
 
-    assert answer.status == 400, f"{answer.status}: {answer.text[:300]}"
-    assert named in answer.json()["error"]["message"]
+    assert_error(answer, 400, "invalid_request_error", code="invalid_request", says=named)
+    assert answer.json()["error"]["param"]
     assert call("GET", address).status == 404
     refused = post(gateway, VALID, {"x-bf-vk": f"vk-bad-{case}"})
     assert refused.status in (401, 403), "a refused virtual key works"
@@ -165,26 +165,62 @@ def test_bad_providers_are_refused(gateway, case):
 
     answer = call("PUT", f"{gateway.admin}/api/providers/mistral", body)
 
-    assert answer.status == 400, f"{answer.status}: {answer.text[:300]}"
-    assert named in answer.json()["error"]["message"]
+    assert_error(answer, 400, "invalid_request_error", code="invalid_request", says=named)
+    assert answer.json()["error"]["param"]
     assert call("GET", f"{gateway.admin}/api/providers/mistral").status == 404
+
+
+def test_a_put_without_a_time_out_gives_the_default_back(gateway, mock):
+    network = {"base_url": mock.base_url("openai")}
+    address = f"{gateway.admin}/api/providers/openai"
+    call("PUT", address, {"network_config": {**network, "default_request_timeout_in_seconds": 1, "max_retries": 2}})
+    try:
+        shown = call("PUT", address, {"network_config": network}).json()["network_config"]
+    finally:
+        gateway.put_provider("openai", mock)
+
+    assert shown["default_request_timeout_in_seconds"] == 30
+    assert shown["max_retries"] == 0
+
+
+SETTINGS = {
+    "no-body-at-all": ({"client_config": {"max_request_body_size_mb": 0}}, "client_config.max_request_body_size_mb"),
+    "a-mask-as-password": (
+        {"auth_config": {"is_enabled": True, "admin_username": "admin", "admin_password": "*" * 24}},
+        "auth_config.admin_password",
+    ),
+    "a-slip-that-would-leave-it-open": ({"auth_config": {"is_enbled": True}}, "auth_config.is_enbled"),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings_that_would_lock_out_are_refused(gateway, mock, case):
+    body, param = SETTINGS[case]
+
+    assert_error(call("PUT", f"{gateway.admin}/api/config", body), 400, "invalid_request_error", param)
+
+    assert post(gateway, VALID).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/api/nothing", 404), ("DELETE", "/api/version", 405), ("POST", "/nothing", 404), ("DELETE", "/health", 405)],
+)
+def test_unknown_management_routes_answer_in_the_same_shape(gateway, method, path, status):
+    assert_error(call(method, f"{gateway.admin}{path}"), status)
 
 
 @pytest.mark.parametrize("path", ["/api/providers/nobody", "/api/governance/virtual-keys/nobody"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_unknown_things_are_not_found(gateway, method, path):
-    answer = call(method, f"{gateway.admin}{path}")
-
-    assert answer.status == 404
-    assert answer.json()["error"]["message"]
+    assert_error(call(method, f"{gateway.admin}{path}"), 404, "not_found_error", code="not_found")
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b""], ids=["cut", "list", "text", "empty"])
 def test_unreadable_management_bodies_are_bad_requests(gateway, body):
     answer = call("POST", f"{gateway.admin}/api/providers", body, {"content-type": "application/json"})
 
-    assert answer.status == 400
-    assert answer.json()["error"]["message"]
+    assert_error(answer, 400, "invalid_request_error", code="invalid_request")
 
 
 # --- providers ---------------------------------------------------------------------------------

@@ -78,6 +78,17 @@ export type NewVirtualKey = Partial<LimitsInput> & {
   provider_configs?: { provider: string; weight: number | null; allowed_models: string[] }[];
 };
 
+/** A key as the API shows it: `["*"]` is every provider. */
+type Shown = Omit<VirtualKey, "provider_configs"> & { provider_configs: ProviderConfig[] | ["*"] };
+
+function fromApi(key: Shown): VirtualKey {
+  const isEverything = (configs: Shown["provider_configs"]): configs is ["*"] => configs[0] === "*";
+  const configs = key.provider_configs;
+  return { ...key, provider_configs: isEverything(configs) ? null : configs };
+}
+
+type ShownPage = Omit<VirtualKeyPage, "virtual_keys"> & { virtual_keys: Shown[] };
+
 const PATH = "/api/governance/virtual-keys";
 const pathOf = (id: string) => `${PATH}/${encodeURIComponent(id)}`;
 
@@ -90,7 +101,10 @@ export function useVirtualKeys(search: string, offset: number) {
   if (search) query.set("search", search);
   return useQuery({
     queryKey: [VIRTUAL_KEYS, search, offset],
-    queryFn: () => call<VirtualKeyPage>("GET", `${PATH}?${query}`),
+    queryFn: async (): Promise<VirtualKeyPage> => {
+      const page = await call<ShownPage>("GET", `${PATH}?${query}`);
+      return { ...page, virtual_keys: page.virtual_keys.map(fromApi) };
+    },
     placeholderData: keepPreviousData,
   });
 }
@@ -99,9 +113,9 @@ export function useVirtualKeys(search: string, offset: number) {
 export function useVirtualKey(id: string | undefined, enabled: boolean) {
   return useQuery({
     queryKey: [VIRTUAL_KEYS, "one", id],
-    queryFn: () => call<{ virtual_key: VirtualKey }>("GET", pathOf(id ?? "")),
+    queryFn: () => call<{ virtual_key: Shown }>("GET", pathOf(id ?? "")),
     enabled: enabled && id !== undefined,
-    select: (answer) => answer.virtual_key,
+    select: (answer) => fromApi(answer.virtual_key),
   });
 }
 
