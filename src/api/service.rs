@@ -57,7 +57,10 @@ async fn infer(
                 Err(refused) => refused_response(&call, &refused),
             }
         }
-        Err(failure) => failure_response(&failure, &id),
+        Err(failure) => {
+            pipeline::turned_away(app, &id, route.operation, &failure);
+            failure_response(&failure, &id)
+        }
     };
     if let Some(origin) = origin {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

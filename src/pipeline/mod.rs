@@ -20,7 +20,7 @@ pub use crate::upstream::refuse_loop;
 pub use call::Call;
 pub use explain::{decision_json, explain};
 pub use model_lists::{first_model_lists, follow_model_lists};
-pub use record::Recorder;
+pub use record::{Recorder, turned_away};
 pub use stream::StreamReply;
 
 use crate::app::App;

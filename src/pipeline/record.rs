@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::config::Unit;
 use crate::config::pricing::ModelFacts;
 use crate::govern::{Ticket, cost_of};
-use crate::llm::{Cost, Failure, FailureKind, Usage, UsageSource};
+use crate::llm::{Cost, Failure, FailureKind, Operation, Usage, UsageSource};
 use crate::telemetry::{AttemptRow, RequestRow};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -255,6 +255,30 @@ impl Recorder {
             self.app.request_log.push(row);
         }
     }
+}
+
+/// Counts a request that did not become a call: its key is unknown, or its body cannot be read.
+pub fn turned_away(app: &App, id: &Arc<str>, operation: Operation, failure: &Failure) {
+    let row = RequestRow {
+        id: id.clone(),
+        timestamp_ms: app.now_ms(),
+        operation: operation.as_str(false),
+        stream: false,
+        virtual_key: None,
+        model_requested: Arc::default(),
+        provider: None,
+        model: None,
+        status: failure.status,
+        latency_us: 0,
+        first_token_us: None,
+        usage: Usage::default(),
+        usage_source: UsageSource::Provider,
+        cost: None,
+        attempts: SmallVec::new(),
+        error: None,
+        error_kind: Some(failure.kind.as_str()),
+    };
+    app.request_log.count(&row);
 }
 
 impl Drop for Recorder {

@@ -65,6 +65,10 @@ pub(super) fn response_body(
 ) -> Result<(Bytes, Progress), Failure> {
     if wire == Wire::OpenaiChat {
         let usage = RawResponse::parse(&body)?.usage();
+        // Some report a failure with status 200.
+        if let Some(failure) = raw::failure_in_answer(&body) {
+            return Err(failure);
+        }
         let used = progress(usage, &body);
         return Ok((body, used));
     }

@@ -1,7 +1,7 @@
 //! Connections: accepted, served, and ended in order.
 
 use super::listen::Listeners;
-use super::watched::{IDLE_TIMEOUT, Requests, Watched};
+use super::watched::{Requests, Watched};
 use crate::api;
 use crate::app::App;
 use axum::Router;
@@ -142,7 +142,8 @@ impl Door {
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+        // `Watched` has these time-outs; hyper would make a timer for each request.
+        builder.http1().header_read_timeout(None);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(PING));
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);

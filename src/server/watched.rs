@@ -2,7 +2,7 @@
 //!
 //! hyper has one time-out for the head of a request and for the pause before it. These are different
 //! things: an idle connection is a load balancer's to keep, a head that stays half sent holds a place
-//! for nothing.
+//! for nothing. hyper also makes a timer for every request; here one lasts as long as the connection.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -13,14 +13,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// A client has this long to send a request's head once it has begun.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// A connection may be idle for this long. Longer than the load balancers' own idle time-outs (AWS and
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection may be idle for one to two of these. Longer than the load balancers' own idle time-outs (AWS and
 /// nginx 60 s, Azure 240 s, Google 600 s), as one that is closed here while a balancer sends on it is a
 /// 502 to somebody.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(620);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(620);
 
 /// Requests of one connection whose head is complete and whose answer has not begun.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,10 @@ pub(super) struct Watched {
     stream: TcpStream,
     requests: Requests,
     phase: Phase,
-    timer: Option<Pin<Box<Sleep>>>,
+    head_timer: Option<Pin<Box<Sleep>>>,
+    idle_timer: Pin<Box<Sleep>>,
+    /// Whether anything was read or written since the idle timer was set.
+    used: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +73,18 @@ enum Phase {
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, requests: Requests) -> Self {
-        Watched { stream, requests, phase: Phase::New, timer: None }
+        Watched {
+            stream,
+            requests,
+            phase: Phase::New,
+            head_timer: None,
+            idle_timer: Box::pin(tokio::time::sleep(IDLE_TIMEOUT)),
+            used: false,
+        }
     }
 
     fn has_read(&mut self, data: &[u8]) {
+        self.used = true;
         match self.phase {
             Phase::Http2 => {}
             Phase::New if data.starts_with(b"PRI") => self.quiet(Phase::Http2),
@@ -84,23 +95,35 @@ impl Watched {
         }
     }
 
+    fn has_written(&mut self) {
+        self.used = true;
+        if self.phase == Phase::Begun {
+            self.quiet(Phase::Quiet);
+        }
+    }
+
     fn quiet(&mut self, phase: Phase) {
         self.phase = phase;
-        self.timer = None;
+        self.head_timer = None;
     }
 
     /// Ready when the client has had its time.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let patience = match self.phase {
-            Phase::New => IDLE_TIMEOUT,
-            Phase::Begun if !self.requests.any() => HEAD_TIMEOUT,
-            _ => {
-                self.timer = None;
-                return Poll::Pending;
+        if self.phase == Phase::Http2 || self.requests.any() {
+            self.head_timer = None;
+            return Poll::Pending;
+        }
+        if self.phase == Phase::Begun {
+            let new = || Box::pin(tokio::time::sleep(HEAD_TIMEOUT));
+            return self.head_timer.get_or_insert_with(new).as_mut().poll(context);
+        }
+        loop {
+            ready!(self.idle_timer.as_mut().poll(context));
+            if !std::mem::take(&mut self.used) {
+                return Poll::Ready(());
             }
-        };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        timer.as_mut().poll(context)
+            self.idle_timer.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+        }
     }
 }
 
@@ -133,9 +156,7 @@ impl AsyncWrite for Watched {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.phase == Phase::Begun {
-            this.quiet(Phase::Quiet);
-        }
+        this.has_written();
         Pin::new(&mut this.stream).poll_write(context, data)
     }
 
@@ -145,9 +166,7 @@ impl AsyncWrite for Watched {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.phase == Phase::Begun {
-            this.quiet(Phase::Quiet);
-        }
+        this.has_written();
         Pin::new(&mut this.stream).poll_write_vectored(context, data)
     }
 
@@ -169,7 +188,7 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     async fn pair() -> (TcpStream, Watched, Requests) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -200,7 +219,9 @@ mod tests {
         assert_eq!(patience(&mut watched, 1000).await, None);
         drop(serving);
         watched.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        assert_eq!(patience(&mut watched, 1000).await, None);
+        assert_eq!(patience(&mut watched, 600).await, None);
+        let idle = patience(&mut watched, 2000).await.unwrap();
+        assert!((0..=1240).contains(&idle), "{idle} s after 600");
     }
 
     #[tokio::test]

@@ -125,6 +125,13 @@ impl RequestLog {
         }
     }
 
+    /// Counts a request that was turned away at the door: in the sums, without a row of its own,
+    /// so that nobody can fill the log without a key.
+    pub fn count(&self, row: &RequestRow) {
+        self.shared.pulse.count();
+        self.shared.add_to_rollups(std::slice::from_ref(row));
+    }
+
     /// Requests finished since the start of the process, and when there are more.
     pub fn pulse(&self) -> &Pulse {
         &self.shared.pulse

@@ -37,28 +37,6 @@ const NEVER_UPSTREAM: &[&str] = &[
 /// Beginnings of header names that never reach a provider.
 const NEVER_UPSTREAM_PREFIXES: &[&str] = &["x-bf-", "x-forwarded-", "sec-", "cf-", "x-tollbridge-"];
 
-/// Headers of an answer that belong to the connection or to the gateway itself.
-const NEVER_DOWNSTREAM: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "content-encoding",
-    "content-type",
-    "date",
-    "server",
-    "set-cookie",
-    "location",
-    "www-authenticate",
-    "strict-transport-security",
-    "alt-svc",
-    "cache-control",
-];
-
 const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
 /// Names every gateway that a request has passed.
@@ -132,7 +110,7 @@ pub fn refuse_loop(client: &HeaderMap) -> Result<(), Failure> {
 pub fn answer_headers(upstream: &HeaderMap, downstream: &mut HeaderMap) {
     for (name, value) in upstream {
         let text = name.as_str();
-        if NEVER_DOWNSTREAM.contains(&text) || text.starts_with("access-control-") {
+        if belongs_to_connection(text) {
             continue;
         }
         if text == "x-request-id" || text == "request-id" {
@@ -141,6 +119,31 @@ pub fn answer_headers(upstream: &HeaderMap, downstream: &mut HeaderMap) {
             downstream.append(name.clone(), value.clone());
         }
     }
+}
+
+/// Headers of an answer that belong to the connection or to the gateway itself.
+fn belongs_to_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "content-length"
+            | "content-encoding"
+            | "content-type"
+            | "date"
+            | "server"
+            | "set-cookie"
+            | "location"
+            | "www-authenticate"
+            | "strict-transport-security"
+            | "alt-svc"
+            | "cache-control"
+    ) || name.starts_with("access-control-")
 }
 
 /// The content type of every request.

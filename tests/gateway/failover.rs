@@ -137,3 +137,26 @@ async fn keys_that_were_refused_say_so_while_they_rest_and_new_ones_do_not_rest(
     assert_eq!(gateway.chat(ask).await.status, 200);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn an_error_with_status_200_is_an_error() {
+    let gateway = Gateway::start().await;
+    let error = json!({"error": {"message": "Rate limit exceeded", "code": 429}});
+    gateway.mock.script(Rule::for_provider("openai").body(error));
+    let answer = gateway.chat(ASK).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    assert_eq!(answer.header("x-tollbridge-provider"), "anthropic");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_turned_away_at_the_door_is_counted() {
+    let gateway = Gateway::start().await;
+    let before = gateway.send("GET", "/api/overview", &[], "").await.json();
+    let key = [("authorization", "Bearer sk-bf-unknown")];
+    assert_eq!(gateway.send("POST", "/v1/chat/completions", &key, ASK).await.status, 401);
+    let after = gateway.send("GET", "/api/overview", &[], "").await.json();
+    let requests = |overview: &serde_json::Value| overview["totals"]["requests"].as_u64().unwrap();
+    assert_eq!(requests(&after), requests(&before) + 1, "{after}");
+    gateway.stop().await;
+}

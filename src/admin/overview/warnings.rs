@@ -64,7 +64,7 @@ pub(super) fn warnings(
 const OPEN_MANAGEMENT: &str = "anyone who reaches this gateway can change it: set \
     governance.auth_config with admin_username, admin_password and is_enabled in config.json, or \
     listen on 127.0.0.1";
-const NO_PROVIDERS: &str = "no provider is configured: add one under Providers, or start with \
+const NO_PROVIDERS: &str = "no provider is configured: add one with POST /api/providers, or start with \
     OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY set";
 
 /// Models that a virtual key lists by name, without a price although a budget wants one.

@@ -10,7 +10,9 @@ mod response;
 mod stream;
 
 pub use request::RawRequest;
-pub use response::{BYTES_PER_TOKEN, RawResponse, estimated_output, splice_extra_fields};
+pub use response::{
+    BYTES_PER_TOKEN, RawResponse, estimated_output, failure_in_answer, splice_extra_fields,
+};
 pub use stream::RawStream;
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! A complete answer as it came.
 
+use crate::dialect::openai_chat::response::failure_in_stream;
 use crate::dialect::openai_chat::types::UsageWire;
 use crate::llm::{Failure, Usage};
 use bytes::{Bytes, BytesMut};
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -36,6 +38,12 @@ impl RawResponse {
     pub fn usage(&self) -> Option<Usage> {
         self.usage
     }
+}
+
+/// The failure that a body reports instead of an answer, whatever its status said (OpenRouter and
+/// others answer 200 with an `error` and no `choices`).
+pub fn failure_in_answer(body: &[u8]) -> Option<Failure> {
+    memmem::find(body, b"\"error\"").and_then(|_| failure_in_stream(body))
 }
 
 /// The tokens that the texts of an answer without a count probably are: content, reasoning and the
