@@ -203,7 +203,10 @@ impl Catalog {
             "z-ai" => "zai",
             vendor => vendor,
         };
-        self.model(vendor, model)
+        // `:free`, `:nitro` and the like say how it is served, not what it is.
+        let model = model.split_once(':').map_or(model, |(model, _)| model);
+        // Anthropic writes 4-5 where resellers write 4.5.
+        self.model(vendor, model).or_else(|| self.model(vendor, &model.replace('.', "-")))
     }
 
     /// What is known about a model; dated and `-latest` names and names with a vendor before a `/`

@@ -4,7 +4,8 @@ use super::backoff::pause;
 use super::call::Call;
 use super::extra_fields::extra_fields;
 use super::pin::{Pinned, pinned};
-use super::record::{Progress, Recorder, needs_price};
+use super::price::{facts_of, require_price};
+use super::record::{Progress, Recorder};
 use super::redact::redact;
 use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
@@ -216,15 +217,9 @@ impl Attempt<'_> {
             (Some(key), None) => &key.meters,
             (None, None) => &[],
         };
-        let catalog = &self.call.snapshot.catalog;
-        let reports_cost = self.target.provider.spec.quirks.reports_cost;
-        let facts = catalog.model(name, model);
-        // What the model's own vendor asks is a good guess until the answer says its price.
-        let facts = facts.or_else(|| catalog.resold(model).filter(|_| reports_cost));
+        let facts = facts_of(&self.call.snapshot, self.target);
         let prices = facts.and_then(|facts| facts.prices.as_ref());
-        if prices.is_none() && !reports_cost && needs_price(meters) {
-            return Err(unpriced(name, model));
-        }
+        require_price(self.target, facts, meters)?;
         let request = &self.call.request;
         let estimate = || {
             let bytes = request.body().len();
@@ -512,17 +507,6 @@ fn not_a_stream(target: &Target) -> Failure {
     let message =
         format!("{} answered a streaming request with something else", target.provider.name);
     Failure::bad_response(message).with_code("invalid_upstream_response")
-}
-
-fn unpriced(provider: &str, model: &str) -> Failure {
-    let message = format!(
-        "'{provider}/{model}' has no price, and the virtual key has a budget: its cost could not be \
-         counted. Use a model with a price, or set \"unpriced\": \"allow\" on the budget"
-    );
-    Failure::new(Source::Gateway, FailureKind::Unpriced, message)
-        .with_code("model_unpriced")
-        .with_param("model")
-        .with_status(403)
 }
 
 /// A closed meter in words. A limit of the key as a whole stops the request; one of a provider

@@ -1,7 +1,7 @@
 //! What would happen to a request, and what happened to one: without calling anyone.
 
 use super::attempt::{binding_closed, limit_name};
-use super::record::needs_price;
+use super::price::{facts_of, require_price};
 use crate::app::App;
 use crate::config::{Binding, Snapshot};
 use crate::dialect::openai_chat::raw::RawRequest;
@@ -94,10 +94,8 @@ fn operation_of(body: &[u8]) -> Operation {
 fn unpriced(snapshot: &Snapshot, caller: &Caller, target: &Target) -> Option<String> {
     let key = caller.virtual_key.as_ref()?;
     let meters = target.binding(Some(key)).map_or(&key.meters, |binding| &binding.meters);
-    let facts = snapshot.catalog.model(&target.provider.name, &target.model);
-    let priced = facts.is_some_and(|facts| facts.prices.is_some());
-    (!priced && needs_price(meters))
-        .then(|| "the model has no price and the virtual key has a budget".to_owned())
+    let refused = require_price(target, facts_of(snapshot, target), meters).err()?;
+    Some(refused.message)
 }
 
 /// A remembered decision as JSON.

@@ -10,6 +10,7 @@ mod explain;
 mod extra_fields;
 mod model_lists;
 mod pin;
+mod price;
 mod raw_events;
 mod record;
 mod redact;

@@ -3,10 +3,9 @@
 use super::Trail;
 use super::call::Call;
 use crate::app::App;
-use crate::config::Unit;
 use crate::config::pricing::ModelFacts;
 use crate::govern::{Ticket, cost_of};
-use crate::llm::{Cost, Failure, FailureKind, Operation, Usage, UsageSource};
+use crate::llm::{Cost, Failure, FailureKind, Operation, Source, Usage, UsageSource};
 use crate::telemetry::{AttemptRow, RequestRow};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -288,22 +287,25 @@ impl Drop for Recorder {
         if !self.open {
             return;
         }
-        let gone = Failure::new(
-            crate::llm::Source::Client,
-            FailureKind::Cancelled,
-            "the client went away before the answer was complete",
-        );
+        let gone = match self.app.stop.is_cancelled() {
+            true => Failure::new(
+                Source::Gateway,
+                FailureKind::Overloaded,
+                "the gateway was shut down before the answer was complete",
+            ),
+            false => Failure::new(
+                Source::Client,
+                FailureKind::Cancelled,
+                "the client went away before the answer was complete",
+            )
+            .with_status(499),
+        };
         self.end_attempt();
         if self.progress.is_none() {
             self.serving = None;
         }
-        self.close(499, Extent::Part, Some(&gone));
+        self.close(gone.status, Extent::Part, Some(&gone));
     }
-}
-
-/// Whether a request through these meters needs a price.
-pub(super) fn needs_price(meters: &[crate::config::MeterSpec]) -> bool {
-    meters.iter().any(|meter| meter.unit == Unit::Cost && !meter.unpriced_allowed)
 }
 
 fn micros_since(start: Instant) -> u64 {

@@ -3,6 +3,7 @@
 use crate::llm::FailureKind;
 use crate::provider::Key;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -24,20 +25,14 @@ pub struct ProviderState {
 
 #[derive(Debug, Default)]
 struct KeyHealth {
-    /// Unix milliseconds; 0 when awake.
+    /// The latest end of any of `rests`, Unix milliseconds.
     resting_until: AtomicI64,
     attempts: AtomicU64,
     failures: AtomicU64,
     recent: Mutex<Recent>,
-    reason: Mutex<Option<Reason>>,
-}
-
-/// Why a key rests.
-#[derive(Debug, Clone, Copy)]
-struct Reason {
-    after: FailureKind,
-    /// A key whose secret has been exchanged since has no reason to rest.
-    secret: u64,
+    /// The rests of the key's latest secrets: one whose secret has been exchanged since has no
+    /// reason to rest, and a late failure of the old secret does not wake the new one.
+    rests: Mutex<SmallVec<[(u64, Rest); 1]>>,
 }
 
 /// A key's rest.
@@ -75,6 +70,8 @@ pub struct KeyState {
 
 /// After so many successes the last error is no news any more.
 const NEWS: u32 = 50;
+/// Secrets of one key whose rests are remembered.
+const MOST_SECRETS: usize = 4;
 /// The name under which attempts of a provider without keys are counted.
 const NO_KEY: &str = "";
 
@@ -137,10 +134,13 @@ impl ProviderState {
             return None;
         }
         let state = self.find(&key.id)?;
-        let until_ms = state.resting_until.load(Ordering::Relaxed);
-        let reason = *state.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        let reason = reason.filter(|reason| until_ms > now_ms && reason.secret == mark_of(key))?;
-        Some(Rest { until_ms, after: reason.after })
+        if state.resting_until.load(Ordering::Relaxed) <= now_ms {
+            return None;
+        }
+        let secret = mark_of(key);
+        let rests = state.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = rests.iter().find(|(of, _)| *of == secret)?.1;
+        (rest.until_ms > now_ms).then_some(rest)
     }
 
     /// Lets a key rest until `until_ms` after a failure. A rest of the same secret never gets
@@ -148,12 +148,19 @@ impl ProviderState {
     pub fn rest(&self, key: Option<&Key>, until_ms: i64, after: FailureKind) {
         let state = self.key(key.map(|key| &key.id));
         let secret = key.map_or(0, mark_of);
+        let rest = Rest { until_ms, after };
         {
-            let mut reason = state.reason.lock().unwrap_or_else(PoisonError::into_inner);
-            if reason.is_some_and(|reason| reason.secret != secret) {
-                state.resting_until.store(0, Ordering::Relaxed);
+            let mut rests = state.rests.lock().unwrap_or_else(PoisonError::into_inner);
+            match rests.iter_mut().find(|(of, _)| *of == secret) {
+                Some((_, known)) if known.until_ms >= until_ms => {}
+                Some((_, known)) => *known = rest,
+                None => {
+                    if rests.len() == MOST_SECRETS {
+                        rests.remove(0);
+                    }
+                    rests.push((secret, rest));
+                }
             }
-            *reason = Some(Reason { after, secret });
         }
         state.resting_until.fetch_max(until_ms, Ordering::Relaxed);
         self.any_resting_until.fetch_max(until_ms, Ordering::Relaxed);
@@ -228,6 +235,10 @@ mod tests {
         provider.rest(Some(&new), 2_000, FailureKind::RateLimit);
         let rest = Rest { until_ms: 2_000, after: FailureKind::RateLimit };
         assert_eq!(provider.resting(&new, 1), Some(rest));
+        // What was on its way with the old secret comes back late.
+        provider.rest(Some(&old), 90_000, FailureKind::Authentication);
+        assert_eq!(provider.resting(&new, 1), Some(rest));
+        assert_eq!(provider.resting(&new, 2_000), None);
     }
 
     fn key(id: &str, secret: &str) -> Key {

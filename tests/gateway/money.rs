@@ -91,6 +91,10 @@ async fn a_price_that_the_provider_tells_is_the_price() {
     assert_eq!(answer.json()["extra_fields"]["cost"].as_f64(), Some(0.001_234_5));
     let read = gateway.send("GET", "/api/governance/virtual-keys/vk-resold", &[], "").await.json();
     assert_eq!(read["virtual_key"]["budget"]["current_usage"].as_f64(), Some(0.001_234_5));
+    // Without a price to begin with, what breaks off before the provider tells one would be free.
+    let unknown = ask.replace("claude-haiku-4.5", "no-such-model");
+    let answer = gateway.send("POST", "/v1/chat/completions", &key, unknown).await;
+    assert_eq!(answer.json()["error"]["code"], "model_unpriced", "{:?}", answer.body);
     gateway.stop().await;
 }
 

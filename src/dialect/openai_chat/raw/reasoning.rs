@@ -20,10 +20,12 @@ struct Reasoning<'a> {
 /// `InvalidRequest` that names the flat field.
 pub(super) fn check(request: &RawRequest) -> Result<(), Failure> {
     let Some(nested) = nested(request) else { return Ok(()) };
-    let flat = |name: &str| request.text(name).is_some_and(|text| text != "null");
     for (twice, name) in [
-        (nested.effort.is_some() && flat("reasoning_effort"), "reasoning_effort"),
-        (nested.max_tokens.is_some() && flat("reasoning_max_tokens"), "reasoning_max_tokens"),
+        (nested.effort.is_some() && has(request, "reasoning_effort"), "reasoning_effort"),
+        (
+            nested.max_tokens.is_some() && has(request, "reasoning_max_tokens"),
+            "reasoning_max_tokens",
+        ),
     ] {
         if twice {
             let message = format!("{name} and the same in reasoning cannot both be given");
@@ -51,15 +53,23 @@ pub(super) fn flatten(request: &RawRequest, quirks: &Quirks, edits: &mut Edits) 
         Some(effort_of(budget, request.max_tokens()).to_owned())
     });
     match effort {
-        Some(effort) if enabled != Some(false) && request.member("reasoning_effort").is_none() => {
+        Some(effort) if enabled != Some(false) && !has(request, "reasoning_effort") => {
             let effort = match effort.as_str() {
                 "minimal" if !quirks.minimal_effort => "low",
                 effort => effort,
             };
+            if request.member("reasoning_effort").is_some() {
+                edits.remove("reasoning_effort");
+            }
             edits.make(from, "reasoning_effort", quoted(effort));
         }
         _ => edits.remove(from),
     }
+}
+
+/// Null says nothing.
+fn has(request: &RawRequest, name: &str) -> bool {
+    request.text(name).is_some_and(|text| text != "null")
 }
 
 fn nested(request: &RawRequest) -> Option<Reasoning<'_>> {

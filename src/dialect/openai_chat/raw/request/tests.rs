@@ -152,6 +152,10 @@ fn bifrosts_reasoning_becomes_an_effort() {
     };
     for (more, expected) in [
         (r#""reasoning":{"effort":"high"}"#, r#","reasoning_effort":"high""#),
+        (
+            r#""reasoning_effort":null,"reasoning":{"effort":"high"}"#,
+            r#","reasoning_effort":"high""#,
+        ),
         (r#""reasoning": {"effort":"minimal","max_tokens":9}"#, r#","reasoning_effort":"minimal""#),
         (
             r#""reasoning":{"max_tokens":100},"max_tokens":1000"#,
