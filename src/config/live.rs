@@ -1,5 +1,6 @@
 //! The configuration in force, and the only way to change it.
 
+use super::admin::Admin;
 use super::build::build;
 use super::entity::{Configuration, SecretRef};
 use super::env::Environment;
@@ -103,7 +104,7 @@ impl Live {
             }
         };
         let version = count(version);
-        let snapshot = finished(built, version, &warnings);
+        let snapshot = finished(built, version, &warnings, None);
         for warning in &snapshot.warnings {
             tracing::warn!(path = warning.path, "{}", warning.message);
         }
@@ -175,7 +176,9 @@ impl Live {
         let written = tokio::spawn(async move {
             let version = count(store.write_config(&change).await?);
             published.configuration.store(Arc::new(new));
-            published.snapshot.store(Arc::new(finished(built, version, &outer_warnings)));
+            let before = published.snapshot.load_full();
+            let snapshot = finished(built, version, &outer_warnings, before.admin.as_ref());
+            published.snapshot.store(Arc::new(snapshot));
             published.versions.send_replace(version);
             drop(one_writer);
             Ok(())
@@ -233,10 +236,19 @@ fn without(mut old: Configuration, unsealed: &Unsealed) -> Configuration {
     old
 }
 
-/// The snapshot with what is known only after writing.
-fn finished(built: Snapshot, version: u64, outer_warnings: &[Problem]) -> Snapshot {
+/// The snapshot with what is known only after writing, and what `admin` before it knew.
+fn finished(
+    built: Snapshot,
+    version: u64,
+    outer_warnings: &[Problem],
+    admin: Option<&Admin>,
+) -> Snapshot {
     let warnings = outer_warnings.iter().chain(&built.warnings).cloned().collect();
-    Snapshot { version, warnings, ..built }
+    let mut snapshot = Snapshot { version, warnings, ..built };
+    if let (Some(new), Some(old)) = (&mut snapshot.admin, admin) {
+        new.remember(old);
+    }
+    snapshot
 }
 
 /// A version is a count from 1; a damaged one is as good as none.
