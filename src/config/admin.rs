@@ -161,12 +161,12 @@ mod tests {
         }
     }
 
-    fn authorization(value: String) -> HeaderMap {
+    fn authorization(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
     }
 
     fn basic(text: &str) -> HeaderMap {
-        authorization(format!("Basic {}", STANDARD.encode(text)))
+        authorization(&format!("Basic {}", STANDARD.encode(text)))
     }
 
     #[tokio::test]
@@ -212,18 +212,18 @@ mod tests {
     #[tokio::test]
     async fn passwords() {
         let admin = admin("s3:cret");
-        let given = async |value: String| {
+        let given = async |value: &str| {
             let headers = authorization(value);
             let accepted = admin.accepts(&headers).await;
             assert_eq!(admin.knows(&headers), accepted);
             accepted
         };
         let token = STANDARD.encode("admin:s3:cret");
-        assert!(given(format!("Basic {token}")).await);
-        assert!(given(format!("bearer {token}")).await);
-        assert!(!given(format!("Basic {}", STANDARD.encode("admin:s3:cre"))).await);
-        assert!(!given(format!("Digest {token}")).await);
-        assert!(!given("Basic ???".to_owned()).await);
+        assert!(given(&format!("Basic {token}")).await);
+        assert!(given(&format!("bearer {token}")).await);
+        assert!(!given(&format!("Basic {}", STANDARD.encode("admin:s3:cre"))).await);
+        assert!(!given(&format!("Digest {token}")).await);
+        assert!(!given("Basic ???").await);
         assert!(!admin.accepts(&HeaderMap::new()).await);
     }
 }
