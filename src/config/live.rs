@@ -87,7 +87,11 @@ impl Live {
             }
         }
         let mut change = stored::difference(&without(old, &unsealed), &new);
+        let guessable = hashes.iter().any(seed::is_guessable);
         change.file_hashes = file_hashes;
+        if guessable && change.file_hashes.iter().all(|row| row.entity != seed::AUTH) {
+            change.file_hashes.push(seed::forgotten());
+        }
         let catalog = Catalog::builtin();
         let built = match build(&new, &catalog, &environment, count(version)) {
             Ok(built) => problems.check(built)?,
@@ -100,7 +104,11 @@ impl Live {
             true => version,
             false => {
                 vault.seal(&mut change)?;
-                store.write_config(&change).await?
+                let version = store.write_config(&change).await?;
+                if guessable || unsealed != Unsealed::default() {
+                    scrub(&store).await;
+                }
+                version
             }
         };
         let version = count(version);
@@ -209,6 +217,15 @@ fn vault(file: Option<&File>, environment: &Environment) -> (Vault, Vec<Problem>
         warn(format!("is short enough to be guessed; use at least {SHORT_KEY} characters"));
     }
     (Vault::new(key.as_ref()), warnings)
+}
+
+/// What could be read before and was sealed just now shall not stay readable in what the store freed.
+async fn scrub(store: &Db) {
+    if let Err(error) = store.scrub().await {
+        tracing::warn!(
+            "secrets may still be readable in what config.db has freed; vacuum it: {error}"
+        );
+    }
 }
 
 /// Applies what changed in `file`. Returns its hashes and what is wrong.
