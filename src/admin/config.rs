@@ -33,7 +33,7 @@ fn view(app: &App, configuration: &Configuration) -> Value {
     let auth = configuration.auth.as_ref().map(|auth| {
         json!({
             "admin_username": auth.admin_username.to_text(),
-            "admin_password": auth.admin_password.masked(),
+            "admin_password": auth.admin_password.hidden(),
             "is_enabled": auth.is_enabled,
             "disable_auth_on_inference": auth.disable_auth_on_inference,
         })

@@ -35,7 +35,8 @@ const MOST_WORDS: usize = 4096;
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let verdict = {
         let snapshot = app.live.snapshot();
-        check(&snapshot, app.listen_is_loopback, &Call::of(&request))
+        let call = Call::of(&request);
+        check(&snapshot, app.listen_is_loopback, &call).await
     };
     let mut response = match verdict {
         Ok(()) => in_json(next.run(request).await).await,
@@ -53,7 +54,10 @@ pub(super) async fn is_auth_enabled(
     headers: HeaderMap,
 ) -> Json<Value> {
     let snapshot = app.live.snapshot();
-    let valid = snapshot.admin.as_ref().is_some_and(|admin| admin.accepts(&headers));
+    let valid = match &snapshot.admin {
+        Some(admin) => admin.accepts(&headers).await,
+        None => false,
+    };
     Json(json!({"is_auth_enabled": snapshot.admin.is_some(), "has_valid_token": valid}))
 }
 
@@ -93,7 +97,11 @@ impl<'a> Call<'a> {
     }
 }
 
-fn check(snapshot: &Snapshot, listen_is_loopback: bool, call: &Call<'_>) -> Result<(), AdminError> {
+async fn check(
+    snapshot: &Snapshot,
+    listen_is_loopback: bool,
+    call: &Call<'_>,
+) -> Result<(), AdminError> {
     // Browsers send cached passwords along with what a foreign page asks them to send.
     if !call.reads()
         && let Some(origin) = text(call.headers, &ORIGIN)
@@ -106,7 +114,7 @@ fn check(snapshot: &Snapshot, listen_is_loopback: bool, call: &Call<'_>) -> Resu
     }
     if let Some(admin) = &snapshot.admin {
         let open = call.uri.path() == IS_AUTH_ENABLED;
-        let passes = open || admin.accepts(call.headers);
+        let passes = open || admin.accepts(call.headers).await;
         return if passes { Ok(()) } else { Err(AdminError::unauthorized()) };
     }
     // A foreign page can give its own name our address and then read us as its own site.

@@ -206,7 +206,13 @@ fn proxy_config(
     let same = old.filter(|old| old.url == url && old.username == username);
     let password = match input.password {
         None => same.map(|old| old.password.clone()).unwrap_or_default(),
-        given => meant("password", given, old.map(|old| &old.password)),
+        Some(SecretRef::Value(value)) if same.is_none() && is_mask(&value) => {
+            let message = "is the masked form of a password that was given for another URL or user; \
+                           give the password itself, or leave it out if there is none";
+            problems.add(join(&input.path, "password"), message);
+            SecretRef::None
+        }
+        given => meant("password", given, same.map(|old| &old.password)),
     };
     ProxyConfig { kind, url, username, password }
 }

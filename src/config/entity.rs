@@ -57,6 +57,17 @@ impl SecretRef {
         }
     }
 
+    /// What is shown of a value of which nothing may be.
+    pub const MASK: &'static str = "****";
+
+    /// The value as it may be shown where not even its length may: a reference as `env.NAME`.
+    pub fn hidden(&self) -> String {
+        match self {
+            SecretRef::Value(_) => Self::MASK.to_owned(),
+            other => other.to_text(),
+        }
+    }
+
     /// The value as it may be shown: a reference as `env.NAME`, a value masked.
     pub fn masked(&self) -> String {
         match self {

@@ -24,7 +24,7 @@ pub struct File {
     /// `client`.
     pub client: Option<Entry<ClientConfig>>,
     /// `governance.auth_config`.
-    pub auth: Option<Entry<AuthConfig>>,
+    pub auth: Option<AuthEntry>,
     /// `providers`, each under its name.
     pub providers: Vec<Entry<ProviderInput>>,
     /// `governance.virtual_keys`.
@@ -48,6 +48,40 @@ pub struct Entry<T> {
     pub value: T,
     /// SHA-256 of the text.
     pub hash: [u8; 32],
+}
+
+/// `auth_config` in the file. Its password is no part of a hash that is fast to guess from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthEntry {
+    /// What was read.
+    pub value: AuthConfig,
+    /// SHA-256 of the text without the password.
+    pub(super) hash: [u8; 32],
+    /// The text of the password.
+    pub(super) password: SecretRef,
+    /// SHA-256 of the whole text, which earlier versions stored.
+    pub(super) former_hash: [u8; 32],
+    /// Whether the file says if inference goes without the password.
+    pub(super) tells_of_inference: bool,
+}
+
+impl AuthEntry {
+    /// Reads `auth_config` of `parent`.
+    pub(super) fn read(parent: &Object<'_>) -> Option<AuthEntry> {
+        let object = parent.object("auth_config")?;
+        let mut text = parent.value("auth_config").cloned().unwrap_or_default();
+        let former_hash = hash(&[Some(&text)]);
+        let tells_of_inference =
+            text.get("disable_auth_on_inference").is_some_and(Value::is_boolean);
+        let password = text.as_object_mut().and_then(|text| text.remove("admin_password"));
+        Some(AuthEntry {
+            value: input_settings::auth(None, object),
+            hash: hash(&[Some(&text)]),
+            password: SecretRef::Value(password.unwrap_or_default().to_string()),
+            former_hash,
+            tells_of_inference,
+        })
+    }
 }
 
 /// Where a store is.
@@ -123,12 +157,10 @@ impl File {
         let retention = read_retention(object, &mut client);
         let client_text = [object.value("client"), object.value("plugins"), retention];
         let mut governance = object.object("governance").map(Governance::read).unwrap_or_default();
-        if let Some(auth) = object.object("auth_config") {
-            // The deprecated place; the newer one wins.
-            let hash = hash(&[object.value("auth_config")]);
-            let auth = input_settings::auth(None, auth);
-            governance.auth.get_or_insert(Entry { value: auth, hash });
-        }
+        // The deprecated place; the newer one wins.
+        let deprecated = AuthEntry::read(object);
+        governance.auth = governance.auth.or(deprecated);
+        warn_of_open_inference(object.log, governance.auth.as_ref(), client.as_ref());
         let file = File {
             client: client.map(|value| Entry { value, hash: hash(&client_text) }),
             auth: governance.auth,
@@ -149,6 +181,19 @@ impl File {
         object.warn_unknown();
         file
     }
+}
+
+/// Bifrost asks for the password then. Here that would lock out clients that send a virtual key as a
+/// bearer token, so it is not asked for, and whoever counts on it must know.
+fn warn_of_open_inference(log: &Log, auth: Option<&AuthEntry>, client: Option<&ClientConfig>) {
+    let silent = auth.is_some_and(|auth| auth.value.is_enabled && !auth.tells_of_inference);
+    if !silent || client.is_some_and(|client| client.enforce_auth_on_inference) {
+        return;
+    }
+    let message = "is absent, and so inference is open to anybody without a key or password: set \
+                   client.enforce_auth_on_inference to ask for virtual keys, set this to false to ask \
+                   for the admin password, or set it to true if that is meant";
+    log.warn("governance.auth_config.disable_auth_on_inference", message);
 }
 
 const IGNORED: &[&str] = &[

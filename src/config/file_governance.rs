@@ -1,9 +1,7 @@
 //! `governance` in config.json: virtual keys, with the limits that they name by id.
 
-use super::entity::AuthConfig;
-use super::file::{Entry, hash};
+use super::file::{AuthEntry, Entry, hash};
 use super::input::{BudgetInput, BudgetsInput, LimitsInput, RateLimitInput, VirtualKeyInput};
-use super::input_settings;
 use super::read::{Log, Object, is_blank};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -11,16 +9,13 @@ use std::collections::{HashMap, HashSet};
 /// `governance`, read.
 #[derive(Debug, Default)]
 pub(super) struct Governance {
-    pub(super) auth: Option<Entry<AuthConfig>>,
+    pub(super) auth: Option<AuthEntry>,
     pub(super) virtual_keys: Vec<Entry<VirtualKeyInput>>,
 }
 
 impl Governance {
     pub(super) fn read(object: Object<'_>) -> Self {
-        let auth = object.object("auth_config").map(|auth| Entry {
-            value: input_settings::auth(None, auth),
-            hash: hash(&[object.value("auth_config")]),
-        });
+        let auth = AuthEntry::read(&object);
         let mut limits = NamedLimits::read(&object);
         let mut virtual_keys = Vec::new();
         let values = object.value("virtual_keys").and_then(Value::as_array);

@@ -109,7 +109,9 @@ pub(super) fn auth(existing: Option<&AuthConfig>, object: Object<'_>) -> AuthCon
     let given = |name, old: &SecretRef| {
         let new = object.secret(name).flatten()?;
         if let SecretRef::Value(value) = &new {
-            if old.masked() == *value {
+            // Of a password nothing is shown, so its mask says nothing of which one is meant.
+            let stands_for_one = matches!(old, SecretRef::Value(_)) && value == SecretRef::MASK;
+            if stands_for_one || old.masked() == *value {
                 return None;
             }
             if is_mask(value) {

@@ -1,5 +1,6 @@
 //! The configuration in force, and the only way to change it.
 
+use super::admin::Admin;
 use super::build::build;
 use super::entity::{Configuration, SecretRef};
 use super::env::Environment;
@@ -86,7 +87,11 @@ impl Live {
             }
         }
         let mut change = stored::difference(&without(old, &unsealed), &new);
+        let guessable = hashes.iter().any(seed::is_guessable);
         change.file_hashes = file_hashes;
+        if guessable && change.file_hashes.iter().all(|row| row.entity != seed::AUTH) {
+            change.file_hashes.push(seed::forgotten());
+        }
         let catalog = Catalog::builtin();
         let built = match build(&new, &catalog, &environment, count(version)) {
             Ok(built) => problems.check(built)?,
@@ -99,11 +104,15 @@ impl Live {
             true => version,
             false => {
                 vault.seal(&mut change)?;
-                store.write_config(&change).await?
+                let version = store.write_config(&change).await?;
+                if guessable || unsealed != Unsealed::default() {
+                    scrub(&store).await;
+                }
+                version
             }
         };
         let version = count(version);
-        let snapshot = finished(built, version, &warnings);
+        let snapshot = finished(built, version, &warnings, None);
         for warning in &snapshot.warnings {
             tracing::warn!(path = warning.path, "{}", warning.message);
         }
@@ -175,7 +184,9 @@ impl Live {
         let written = tokio::spawn(async move {
             let version = count(store.write_config(&change).await?);
             published.configuration.store(Arc::new(new));
-            published.snapshot.store(Arc::new(finished(built, version, &outer_warnings)));
+            let before = published.snapshot.load_full();
+            let snapshot = finished(built, version, &outer_warnings, before.admin.as_ref());
+            published.snapshot.store(Arc::new(snapshot));
             published.versions.send_replace(version);
             drop(one_writer);
             Ok(())
@@ -208,6 +219,15 @@ fn vault(file: Option<&File>, environment: &Environment) -> (Vault, Vec<Problem>
     (Vault::new(key.as_ref()), warnings)
 }
 
+/// What could be read before and was sealed just now shall not stay readable in what the store freed.
+async fn scrub(store: &Db) {
+    if let Err(error) = store.scrub().await {
+        tracing::warn!(
+            "secrets may still be readable in what config.db has freed; vacuum it: {error}"
+        );
+    }
+}
+
 /// Applies what changed in `file`. Returns its hashes and what is wrong.
 fn merge(
     file: File,
@@ -233,10 +253,19 @@ fn without(mut old: Configuration, unsealed: &Unsealed) -> Configuration {
     old
 }
 
-/// The snapshot with what is known only after writing.
-fn finished(built: Snapshot, version: u64, outer_warnings: &[Problem]) -> Snapshot {
+/// The snapshot with what is known only after writing, and what `admin` before it knew.
+fn finished(
+    built: Snapshot,
+    version: u64,
+    outer_warnings: &[Problem],
+    admin: Option<&Admin>,
+) -> Snapshot {
     let warnings = outer_warnings.iter().chain(&built.warnings).cloned().collect();
-    Snapshot { version, warnings, ..built }
+    let mut snapshot = Snapshot { version, warnings, ..built };
+    if let (Some(new), Some(old)) = (&mut snapshot.admin, admin) {
+        new.remember(old);
+    }
+    snapshot
 }
 
 /// A version is a count from 1; a damaged one is as good as none.

@@ -30,6 +30,7 @@ mod retire;
 mod seed;
 mod snapshot;
 mod stored;
+mod turns;
 mod vault;
 pub mod window;
 

@@ -8,10 +8,12 @@ use super::apply::{IdSource, virtual_key_config};
 use super::apply_provider::provider_config;
 use super::entity::{Configuration, KeyConfig, ProviderConfig, SecretRef, VirtualKeyConfig};
 use super::env::Environment;
-use super::file::{Entry, File};
+use super::file::{AuthEntry, Entry, File};
 use super::input::{BudgetsInput, LimitsInput, ProviderInput, VirtualKeyInput};
+use super::password;
 use super::problem::{Problems, join};
 use super::stored::hex;
+use crate::provider::Secret;
 use crate::store::FileHashRow;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -36,10 +38,8 @@ pub(super) fn apply(
     {
         seed.configuration.client = Arc::new(client.value.clone());
     }
-    if let Some(auth) = &file.auth
-        && seed.changed("auth_config", &auth.hash, seed.configuration.auth.is_some())
-    {
-        seed.configuration.auth = Some(Arc::new(auth.value.clone()));
+    if let Some(auth) = &file.auth {
+        seed.auth(auth);
     }
     for entry in &file.providers {
         seed.provider(entry);
@@ -49,6 +49,21 @@ pub(super) fn apply(
     }
     (seed.changed, seed.problems)
 }
+
+/// Whether an earlier version wrote the row: it is a fast hash of a text that holds the admin password.
+pub(super) fn is_guessable(row: &FileHashRow) -> bool {
+    row.entity == AUTH && row.hash.len() == HEX
+}
+
+/// What overwrites a guessable row where the file says nothing more of it: the file wins when it does.
+pub(super) fn forgotten() -> FileHashRow {
+    FileHashRow { entity: AUTH.to_owned(), hash: String::new() }
+}
+
+/// What its row is called.
+pub(super) const AUTH: &str = "auth_config";
+/// Length of a SHA-256 in hexadecimal digits.
+const HEX: usize = 64;
 
 struct Seed<'a> {
     configuration: &'a mut Configuration,
@@ -72,6 +87,36 @@ impl Seed<'_> {
         }
         self.changed.push(FileHashRow { entity: entity.to_owned(), hash });
         true
+    }
+
+    /// Of the password the store has a slow hash, which stands after that of the rest.
+    fn auth(&mut self, entry: &AuthEntry) {
+        let rest = hex(&entry.hash);
+        let text = entry.password.to_text();
+        let last = self.known.get(AUTH).copied();
+        let last_rest = last.and_then(|last| last.split_at_checked(HEX));
+        let (same, current) = match last_rest {
+            Some((last, "")) => (last == hex(&entry.former_hash), false),
+            Some((last, slow)) => {
+                let same = last == rest && password::verify(&Secret::new(slow), text.as_bytes());
+                (same, same)
+            }
+            None => (false, false),
+        };
+        let stored = self.configuration.auth.is_some();
+        if stored && current {
+            return;
+        }
+        let hash = rest + &password::hash(&text);
+        self.changed.push(FileHashRow { entity: AUTH.to_owned(), hash });
+        if stored && same {
+            return;
+        }
+        if last.is_some() {
+            let reason = if stored { "it changed" } else { "the store has it no more" };
+            tracing::info!(entity = AUTH, "taken from config.json anew: {reason}");
+        }
+        self.configuration.auth = Some(Arc::new(entry.value.clone()));
     }
 
     fn provider(&mut self, entry: &Entry<ProviderInput>) {

@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::window::Window;
 use crate::provider::{AccessList, Key, Provider};
 use hashbrown::{HashMap, HashSet};
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// One configuration, complete. A request takes it once and sees it to its end.
@@ -119,6 +120,14 @@ pub enum Unit {
 }
 
 impl Snapshot {
+    /// Finds out whether `headers` carry the credentials of the management API, where inference asks for
+    /// them. Wrong ones take their time.
+    pub async fn look_at_credentials(&self, headers: &HeaderMap) {
+        if let Some(admin) = self.admin.as_ref().filter(|admin| admin.on_inference) {
+            admin.accepts(headers).await;
+        }
+    }
+
     /// The configured provider of that name. `google` means `gemini`.
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         let name = crate::provider::catalog::canonical_name(name);

@@ -57,14 +57,15 @@ struct KeyHeader {
 /// like one (`sk-bf-…`), was one until it was deleted or rotated, or virtual keys are enforced.
 ///
 /// Where inference asks for the credentials of the management API too, they fill `Authorization`, and
-/// virtual keys go by the other headers.
+/// virtual keys go by the other headers. Finding out about credentials may be slow, so that is done
+/// before, by [`Snapshot::look_at_credentials`].
 ///
 /// # Errors
 /// 401 for missing credentials, 401 for an unknown or missing key (403 when it stands in `x-bf-vk`, as in Bifrost), 403 for an
 /// inactive one.
 pub fn identify(snapshot: &Snapshot, headers: &HeaderMap) -> Result<Caller, Failure> {
     let admin = snapshot.admin.as_ref().filter(|admin| admin.on_inference);
-    if admin.is_some_and(|admin| !admin.accepts(headers)) {
+    if admin.is_some_and(|admin| !admin.knows(headers)) {
         return Err(unauthorized());
     }
     let mut direct_key = None;

@@ -76,6 +76,21 @@ impl Db {
         Ok(())
     }
 
+    /// Leaves nothing in the files of what was deleted or overwritten, which SQLite else keeps until it
+    /// needs the room. Takes as long as writing the whole database anew.
+    ///
+    /// # Errors
+    /// The disk is full, or another process is reading.
+    pub async fn scrub(&self) -> Result<()> {
+        sqlx::query("vacuum").execute(&self.writer).await?;
+        let sql = "pragma wal_checkpoint(truncate)";
+        let (busy, _, _): (i64, i64, i64) = sqlx::query_as(sql).fetch_one(&self.writer).await?;
+        match busy {
+            0 => Ok(()),
+            _ => Err(Error::Database("another process is reading it".to_owned())),
+        }
+    }
+
     /// Closes every connection, which also folds SQLite's write-ahead log into the database.
     pub async fn close(&self) {
         self.reader.close().await;

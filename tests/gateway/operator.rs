@@ -1,8 +1,12 @@
 //! What operators set, and what nobody else may see or do.
 
 use crate::support::{Answer, Gateway};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mock_provider::Rule;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const ASK: &str =
     r#"{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":"hi"}],"max_tokens":5}"#;
@@ -61,6 +65,64 @@ async fn inference_asks_for_the_password_where_the_operator_says_so() {
     let unknown = [("authorization", ADMIN), ("x-bf-vk", "sk-bf-unknown")];
     error(&chat(&gateway, &unknown).await, 403);
     gateway.stop().await;
+}
+
+/// `secret`, as a restarted gateway reads it from its store.
+const HASH: &str = "$pbkdf2-sha256$100000$AAECAwQFBgcICQoLDA0ODw==$\
+                    n7ndPI4pRDZreIx+eVpaY1DViEWyo9Ia1l8HtVGB+Dc=";
+
+#[tokio::test]
+async fn wrong_guesses_lock_nobody_out() {
+    let gateway = Arc::new(Gateway::start().await);
+    put(&gateway, "/api/governance/virtual-keys/vk-a", json!({})).await;
+    let auth = json!({"admin_username": "admin", "admin_password": HASH, "is_enabled": true,
+        "disable_auth_on_inference": true});
+    put(&gateway, "/api/config", json!({"auth_config": auth})).await;
+    let guess = |client: usize| {
+        let gateway = gateway.clone();
+        tokio::spawn(async move {
+            for at in 0.. {
+                let (user, path) = match at % 3 {
+                    0 => ("admin", "/api/config"),
+                    1 => ("nobody", "/api/config"),
+                    _ => ("admin", "/api/session/is-auth-enabled"),
+                };
+                let guess = STANDARD.encode(format!("{user}:{client}-{at}"));
+                let guess = format!("Basic {guess}");
+                let answer = gateway.send("GET", path, &[("authorization", &guess)], "").await;
+                assert_ne!(answer.json()["has_valid_token"], true);
+                assert!(answer.status == 401 || path.starts_with("/api/session"));
+            }
+        })
+    };
+    let guesses: Vec<_> = (0..50).map(guess).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let within = async |most: u64, method: &str, path: &str, headers: &[_], body: String| {
+        let began = Instant::now();
+        let answer = gateway.send(method, path, headers, body).await;
+        assert_eq!(answer.status, 200, "{path}: {:?}", answer.body);
+        assert!(began.elapsed() < Duration::from_millis(most), "{path}: {:?}", began.elapsed());
+    };
+    let admin = [("authorization", ADMIN)];
+    for _ in 0..5 {
+        let virtual_key = [("x-bf-vk", "vk-a")];
+        within(300, "POST", "/v1/chat/completions", &virtual_key, ASK.to_owned()).await;
+    }
+    within(2000, "GET", "/api/config", &admin, String::new()).await;
+    for days in 1..5 {
+        let body = json!({"client_config": {"log_retention_days": days}}).to_string();
+        within(300, "PUT", "/api/config", &admin, body).await;
+        within(300, "GET", "/api/config", &admin, String::new()).await;
+    }
+    let body = json!({"auth_config": {"disable_auth_on_inference": false}}).to_string();
+    within(300, "PUT", "/api/config", &admin, body).await;
+    let both = [("authorization", ADMIN), ("x-bf-vk", "vk-a")];
+    within(300, "POST", "/v1/chat/completions", &both, ASK.to_owned()).await;
+    for guess in guesses {
+        assert!(!guess.is_finished());
+        guess.abort();
+    }
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn the_admin_password_is_masked_and_its_mask_keeps_it() {
     let auth = json!({"admin_username": "admin", "admin_password": "a-long-password"});
     gateway.put("/api/config", json!({"auth_config": auth})).await.ok();
     let shown = gateway.get("/api/config").await.ok()["auth_config"].clone();
-    assert!(shown["admin_password"].as_str().unwrap().contains("****"));
+    assert_eq!(shown["admin_password"], "****");
     gateway.put("/api/config", json!({"auth_config": shown})).await.ok();
     let auth = gateway.app.live.configuration().auth.clone().unwrap();
     assert_eq!(auth.admin_password.to_text(), "a-long-password");

@@ -90,6 +90,14 @@ fn a_password_stays_with_its_proxy() {
     assert_eq!(password(json!({"type": "http", "url": "http://a:1", "username": "user"})), kept);
     let other = json!({"type": "http", "url": "http://evil:1", "username": "user"});
     assert_eq!(password(other), SecretRef::None);
+    let mask = old.proxy.as_ref().unwrap().password.masked();
+    for (url, user) in [("http://evil:1", "user"), ("http://a:1", "other")] {
+        let masked = json!({"type": "http", "url": url, "username": user, "password": mask});
+        let problems = apply(Some(&old), &json!({"proxy_config": masked})).unwrap_err();
+        let why =
+            "proxy_config.password: is the masked form of a password that was given for another";
+        assert!(problems.len() == 1 && problems[0].starts_with(why), "{problems:?}");
+    }
     let removed = json!({"type": "http", "url": "http://a:1", "username": "user", "password": ""});
     assert_eq!(password(removed), SecretRef::None);
 }

@@ -283,7 +283,7 @@ async fn the_admin_password_is_stored_as_a_hash() {
     let value = http::HeaderValue::from_static("Basic YTpyZWFkYWJsZQ==");
     let headers = http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
     for live in [first, second] {
-        assert!(live.snapshot().admin.as_ref().unwrap().accepts(&headers));
+        assert!(live.snapshot().admin.as_ref().unwrap().accepts(&headers).await);
     }
 }
 
@@ -331,4 +331,112 @@ async fn secrets_are_sealed_under_a_key_and_opened_with_it_alone() {
             "{problems}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_key_leaves_nothing_readable_in_the_files() {
+    let path = std::env::temp_dir().join(format!("tollbridge-{}.db", uuid::Uuid::new_v4()));
+    let wal = path.with_extension("db-wal");
+    let holds = |text: &str| {
+        let bytes = [&path, &wal].map(|path| std::fs::read(path).unwrap_or_default()).concat();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    let open = async |file: Option<File>, key: &str, store: &Db| {
+        let environment = Environment::of(&[("BIFROST_ENCRYPTION_KEY", key)]);
+        Live::open(file, environment, store.clone()).await.unwrap()
+    };
+    let mut json = full();
+    json["providers"]["openai"]["keys"][0]["value"] = json!("sk-a-readable-secret");
+    for closed in [true, false] {
+        let store = Db::open(&path).await.unwrap();
+        open(file(&json), "", &store).await;
+        assert!(holds("sk-a-readable-secret"));
+        // After a crash the write-ahead log is there still.
+        if closed {
+            store.close().await;
+        }
+        let again = Db::open(&path).await.unwrap();
+        open(None, "correct horse battery", &again).await;
+        assert!(!holds("sk-a-readable-secret"), "closed: {closed}");
+        again.close().await;
+        store.close().await;
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+/// What `hash` of an earlier version made of `auth_config`.
+fn former_row(auth: &Value) -> FileHashRow {
+    use sha2::{Digest, Sha256};
+    let hash: [u8; 32] = Sha256::digest([auth.to_string().as_bytes(), &[0]].concat()).into();
+    FileHashRow { entity: "auth_config".to_owned(), hash: stored::hex(&hash) }
+}
+
+#[tokio::test]
+async fn the_store_has_no_fast_hash_of_the_admin_password() {
+    let path = std::env::temp_dir().join(format!("tollbridge-{}.db", uuid::Uuid::new_v4()));
+    let store = Db::open(&path).await.unwrap();
+    let auth = |password: &str| json!({"is_enabled": true, "admin_username": "a", "admin_password": password});
+    let json = |auth: &Value| json!({"governance": {"auth_config": auth}});
+    let (first, second) = (auth("readable"), auth("another"));
+    let row = async || {
+        let rows = store.load_file_hashes().await.unwrap();
+        rows.into_iter().find(|row| row.entity == "auth_config").unwrap()
+    };
+    let password = |live: &Live| live.configuration().auth.as_ref().unwrap().admin_password.clone();
+    let holds = |text: &str| {
+        let files =
+            [&path, &path.with_extension("db-wal")].map(|path| std::fs::read(path).unwrap());
+        files.concat().windows(text.len()).any(|window| window == text.as_bytes())
+    };
+
+    open(file(&json(&first)), &store).await;
+    let written = row().await;
+    assert!(!holds(&former_row(&first).hash) && written.hash.contains("$pbkdf2-sha256$"));
+    // An edit stays while the file says the same, and goes when the file changes its mind.
+    let live = open(file(&json(&first)), &store).await;
+    assert_eq!(row().await, written);
+    let edit = |configuration: &mut Configuration| {
+        let auth = configuration.auth.as_mut().map(Arc::make_mut).unwrap();
+        auth.admin_password = SecretRef::Value("edited".to_owned());
+        Ok(())
+    };
+    live.change(edit).await.unwrap();
+    let is_edited = |live: &Live| {
+        let text = password(live).to_text();
+        crate::config::password::verify(&Secret::new(text), b"edited")
+    };
+    assert!(is_edited(&open(file(&json(&first)), &store).await));
+
+    // What an earlier version wrote is overwritten, and the edit stays.
+    for (file, forgotten) in [(file(&json(&first)), false), (None, true)] {
+        let former = former_row(&first);
+        let change =
+            store::ConfigChange { file_hashes: vec![former.clone()], ..Default::default() };
+        store.write_config(&change).await.unwrap();
+        assert!(holds(&former.hash));
+        assert!(is_edited(&open(file, &store).await));
+        assert!(!holds(&former.hash));
+        assert_eq!(row().await.hash.is_empty(), forgotten);
+    }
+    let live = open(file(&json(&second)), &store).await;
+    assert_eq!(password(&live), SecretRef::Value("another".to_owned()));
+    store.close().await;
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
+async fn inference_that_is_open_though_there_is_a_password_is_warned_of() {
+    let warned = async |client: Value, flag: Value| {
+        let mut auth = json!({"is_enabled": true, "admin_username": "a", "admin_password": "b"});
+        if flag.is_boolean() {
+            auth["disable_auth_on_inference"] = flag;
+        }
+        let json = json!({"client": client, "governance": {"auth_config": auth}});
+        let live = open(file(&json), &Db::memory().await.unwrap()).await;
+        let path = "governance.auth_config.disable_auth_on_inference";
+        live.snapshot().warnings.iter().any(|warning| warning.path == path)
+    };
+    assert!(warned(json!({}), Value::Null).await);
+    assert!(!warned(json!({}), json!(true)).await && !warned(json!({}), json!(false)).await);
+    assert!(!warned(json!({"enforce_auth_on_inference": true}), Value::Null).await);
 }
