@@ -12,7 +12,7 @@ pub(super) type AdminResult<T> = Result<T, AdminError>;
 
 /// Why a call of the management API failed.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct AdminError {
+pub(crate) struct AdminError {
     status: StatusCode,
     /// A machine-readable word.
     code: &'static str,

@@ -29,6 +29,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use error::AdminError;
+pub(crate) use query::Body;
 use std::sync::Arc;
 
 /// Largest body that the management API reads.

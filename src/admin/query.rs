@@ -8,15 +8,22 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A body has this long to come: 10 MB at 1.4 Mbit/s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A body, whatever its content type says: clients of `curl -d` send JSON as a form.
-pub(super) struct Body(Bytes);
+#[derive(Debug)]
+pub(crate) struct Body(Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = AdminError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, AdminError> {
-        match Bytes::from_request(request, state).await {
+        let read = timeout(PATIENCE, Bytes::from_request(request, state)).await;
+        match read.map_err(|_| too_slow())? {
             Ok(bytes) => Ok(Body(bytes)),
             Err(BytesRejection::FailedToBufferBody(cause))
                 if cause.status() == StatusCode::PAYLOAD_TOO_LARGE =>
@@ -29,7 +36,17 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
+fn too_slow() -> AdminError {
+    let message = format!("the body was not complete after {} s", PATIENCE.as_secs());
+    AdminError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+}
+
 impl Body {
+    /// The body as it came.
+    pub(crate) fn bytes(self) -> Bytes {
+        self.0
+    }
+
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, AdminError> {
         serde_json::from_slice(&self.0)
@@ -92,5 +109,24 @@ impl Page {
     /// The page's part of `items`.
     pub(super) fn cut<T>(self, items: Vec<T>) -> Vec<T> {
         items.into_iter().skip(self.offset).take(self.limit).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up() {
+        let started = Instant::now();
+        let pieces = futures_util::stream::unfold((), |()| async {
+            sleep(Duration::from_secs(9)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+        });
+        let request = Request::new(axum::body::Body::from_stream(pieces));
+        let refused = Body::from_request(request, &()).await.unwrap_err().into_response();
+        assert_eq!((refused.status().as_u16(), started.elapsed().as_secs()), (408, 60));
     }
 }

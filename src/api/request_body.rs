@@ -7,11 +7,21 @@ use http::{HeaderMap, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::io::{self, Read};
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 /// A client that sends nothing of its body for so long has gone.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A body has this long from its first byte to its last: 100 MB at 3 Mbit/s. Without it a byte a
+/// minute would hold a connection and what has been read for ever.
+const WHOLE: Duration = Duration::from_secs(300);
+/// Bodies that are decoded at once: as many as there are cores, as each may take
+/// `client.max_request_body_size_mb` of memory.
+static DECODERS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 /// How much the decoders read at once, in bytes.
 const DECODER_BUFFER: usize = 16 * 1024;
 
@@ -29,7 +39,7 @@ enum Encoding {
 ///
 /// # Errors
 /// 413 for a longer one, 415 for a compression that is not understood, 400 for one that is broken, 408
-/// when nothing comes for 60 s.
+/// when nothing comes for 60 s or when it is not complete after 5 minutes.
 pub(super) async fn read_body<B>(
     headers: &HeaderMap,
     body: B,
@@ -58,7 +68,11 @@ where
 {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
-    while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| stalled())? {
+    let end = Instant::now() + WHOLE;
+    loop {
+        let until = end.min(Instant::now() + PATIENCE);
+        let frame = timeout_at(until, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| too_slow(until == end))? else { break };
         let frame = frame.map_err(|_| gone())?;
         let Ok(data) = frame.into_data() else { continue };
         let Some(bytes) = &first else {
@@ -98,7 +112,13 @@ fn encoding_of(name: &[u8]) -> Result<Option<Encoding>, Failure> {
 
 /// Decodes where it holds nobody up.
 async fn decode_aside(encoding: Encoding, body: Bytes, limit: usize) -> Result<Bytes, Failure> {
-    let decoded = tokio::task::spawn_blocking(move || decode(encoding, &body, limit)).await;
+    // Held by the thread: it goes on when the client has gone.
+    let place = DECODERS.acquire().await;
+    let decode = move || {
+        let _place = place;
+        decode(encoding, &body, limit)
+    };
+    let decoded = tokio::task::spawn_blocking(decode).await;
     let decoded = decoded.unwrap_or_else(|error| Err(io::Error::other(error)));
     match decoded {
         Ok(decoded) if decoded.len() > limit => Err(too_large(limit)),
@@ -149,8 +169,11 @@ fn gone() -> Failure {
     Failure::new(Source::Client, FailureKind::Cancelled, message)
 }
 
-fn stalled() -> Failure {
-    let message = format!("nothing of the request body came for {} s", PATIENCE.as_secs());
+fn too_slow(at_end: bool) -> Failure {
+    let message = match at_end {
+        true => format!("the request body was not complete after {} s", WHOLE.as_secs()),
+        false => format!("nothing of the request body came for {} s", PATIENCE.as_secs()),
+    };
     Failure::new(Source::Client, FailureKind::Timeout, message)
         .with_status(408)
         .with_code("request_timeout")
@@ -228,5 +251,31 @@ mod tests {
         let body = StreamBody::new(futures_util::StreamExt::chain(begun, endless));
         let failure = read_body(&HeaderMap::new(), Box::pin(body), 1000).await.unwrap_err();
         assert_eq!((failure.status, started.elapsed().as_secs()), (408, 60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up() {
+        let started = Instant::now();
+        let pieces = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(59)).await;
+            let piece = http_body::Frame::data(Bytes::from_static(b" "));
+            Some((Ok::<_, std::io::Error>(piece), ()))
+        });
+        let body = Box::pin(StreamBody::new(pieces));
+        let failure = read_body(&HeaderMap::new(), body, 1000).await.unwrap_err();
+        assert_eq!((failure.status, started.elapsed().as_secs()), (408, 300));
+        assert!(failure.message.contains("not complete after 300 s"), "{}", failure.message);
+    }
+
+    #[tokio::test]
+    async fn no_more_bodies_are_decoded_at_once_than_there_are_cores() {
+        let cores = available_parallelism().unwrap().get();
+        let all = DECODERS.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
+        let mut waiting = Box::pin(read_as("gzip", gzip(TEXT), 1000));
+        let soon = Duration::from_millis(200);
+        assert!(tokio::time::timeout(soon, waiting.as_mut()).await.is_err());
+        assert_eq!(read_as("identity", TEXT.to_vec(), 1000).await.unwrap(), TEXT);
+        drop(all);
+        assert_eq!(waiting.await.unwrap(), TEXT);
     }
 }

@@ -20,7 +20,7 @@ use crate::route::{
     Ask, Decision, InFlight, LeftOut, NoKey, Plan, ProviderState, Target, draw_key, plan,
 };
 use crate::telemetry::AttemptRow;
-use crate::upstream::{self, Outgoing, Permit, answer_headers, read_all};
+use crate::upstream::{self, Limit, Outgoing, Permit, answer_headers, read_all};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, header};
 use serde_json::value::RawValue;
@@ -53,6 +53,8 @@ enum Content {
 const REST: Duration = Duration::from_secs(1);
 /// How long one key of several rests after its provider refused it (401, 402).
 const REST_REFUSED: Duration = Duration::from_secs(30);
+/// How long the rest of an answer to a streamed request may take that is no stream, such as an error.
+const NO_STREAM: Duration = Duration::from_secs(10);
 
 /// Tries the targets in order until one answers.
 ///
@@ -275,17 +277,17 @@ impl Attempt<'_> {
         started: Instant,
     ) -> Result<Done, Failure> {
         let provider = &self.target.provider;
-        let headers_within = match self.call.request.stream() {
-            true => provider.network.stream_header_timeout,
-            false => provider.network.header_timeout,
-        };
+        let headers_within = Limit::of_headers(&provider.network, self.call.request.stream());
         let build = || self.outgoing(key, body.clone());
         let response = upstream::send(provider, started, headers_within, build).await?;
         let (parts, upstream_body) = response.into_parts();
-        let limit = provider.network.total_timeout;
+        let (since, limit) = match self.call.request.stream() {
+            true => (Instant::now(), NO_STREAM),
+            false => (started, provider.network.total_timeout),
+        };
         let wire = self.target.endpoint.wire;
         if !parts.status.is_success() {
-            let body = read_all(provider, upstream_body, started, limit).await.unwrap_or_default();
+            let body = read_all(provider, upstream_body, since, limit).await.unwrap_or_default();
             return Err(self.failure(parts.status.as_u16(), &parts.headers, body));
         }
         // With room for the gateway's own.
@@ -302,7 +304,7 @@ impl Attempt<'_> {
             let content = Content::Stream(upstream);
             return Ok(Done { headers, raw_request, content });
         }
-        let bytes = read_all(provider, upstream_body, started, limit).await?;
+        let bytes = read_all(provider, upstream_body, since, limit).await?;
         if self.call.request.stream() {
             return Err(not_a_stream(self.target));
         }

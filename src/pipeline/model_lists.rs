@@ -5,7 +5,8 @@ use crate::app::App;
 use crate::config::Snapshot;
 use crate::llm::{Failure, Operation};
 use crate::provider::{Endpoint, Key, Provider, authorize, codec, decode_model_list, url_path};
-use crate::upstream::{self, Outgoing, UpstreamBody};
+use crate::route::Offers;
+use crate::upstream::{self, Limit, Outgoing, UpstreamBody};
 use bytes::Bytes;
 use hashbrown::HashMap;
 use http::{HeaderMap, Method};
@@ -39,26 +40,38 @@ const LONGEST_NAME: usize = 256;
 /// What is known of a provider between two lists.
 struct Asked {
     asked_as: u64,
+    /// Tells this question from those before; an answer to one of them comes too late.
+    number: u64,
     again: Instant,
 }
+
+/// How a question ended.
+struct Answered {
+    provider: Arc<str>,
+    number: u64,
+    list: Result<BTreeSet<Box<str>>, Failure>,
+}
+
+type Questions = HashMap<Arc<str>, Asked>;
 
 /// Keeps [`App::offers`] up to date until `stop`.
 pub async fn follow_model_lists(app: Arc<App>, stop: CancellationToken) {
     let mut versions = app.live.subscribe();
-    let mut asked = HashMap::new();
+    let mut asked = Questions::new();
+    let mut number = 0;
     let mut running = JoinSet::new();
     loop {
         let snapshot = app.live.snapshot();
         app.offers.retain(|name| snapshot.provider(name).is_some());
-        asked.retain(|name: &Arc<str>, _| snapshot.provider(name).is_some());
-        let next = ask_who_is_due(&app, &snapshot, &mut asked, &mut running);
+        asked.retain(|name, _| snapshot.provider(name).is_some());
+        let next = ask_who_is_due(&snapshot, &mut asked, &mut number, &mut running);
         drop(snapshot);
         tokio::select! {
             () = stop.cancelled() => return,
             changed = versions.changed() => if changed.is_err() { return },
             Some(done) = running.join_next(), if !running.is_empty() => {
-                if let Ok(Some(failed)) = done && let Some(asked) = asked.get_mut(&failed) {
-                    asked.again = Instant::now() + TRY_AGAIN;
+                if let Ok(answered) = done {
+                    take_over(&app.offers, &mut asked, answered);
                 }
             }
             () = tokio::time::sleep_until(next) => {}
@@ -78,13 +91,27 @@ pub async fn first_model_lists(app: &App, snapshot: &Snapshot) {
     let _in_time = timeout(FIRST_LIST, all).await;
 }
 
-/// Begins to ask those whose list is missing or old; returns when the next one is due. A task answers
-/// with the provider's name when it failed.
+/// Takes over the answer to the last question to a provider, and no other: the settings, and with
+/// them the models, may have changed since an earlier one.
+fn take_over(offers: &Offers, asked: &mut Questions, answered: Answered) {
+    let Answered { provider, number, list } = answered;
+    let Some(asked) = asked.get_mut(&provider).filter(|asked| asked.number == number) else {
+        return;
+    };
+    if let Err(failure) = &list {
+        tracing::info!(provider = &*provider, "no list of models: {failure}");
+        asked.again = Instant::now() + TRY_AGAIN;
+    }
+    offers.answered(&provider, asked.asked_as, list.ok());
+}
+
+/// Begins to ask those whose list is missing or old; returns when the next one is due. `number` is
+/// the last question's.
 fn ask_who_is_due(
-    app: &Arc<App>,
     snapshot: &Snapshot,
-    asked: &mut HashMap<Arc<str>, Asked>,
-    running: &mut JoinSet<Option<Arc<str>>>,
+    asked: &mut Questions,
+    number: &mut u64,
+    running: &mut JoinSet<Answered>,
 ) -> Instant {
     let now = Instant::now();
     let mut next = now + REFRESH;
@@ -101,16 +128,12 @@ fn ask_who_is_due(
             _ if running.len() >= AT_ONCE => continue,
             _ => {}
         }
-        asked.insert(provider.name.clone(), Asked { asked_as, again: now + REFRESH });
-        let (app, provider) = (app.clone(), provider.clone());
+        *number += 1;
+        let (number, provider) = (*number, provider.clone());
+        asked.insert(provider.name.clone(), Asked { asked_as, number, again: now + REFRESH });
         running.spawn(async move {
             let list = fetch(&provider, endpoint).await;
-            if let Err(failure) = &list {
-                tracing::info!(provider = &*provider.name, "no list of models: {failure}");
-            }
-            let failed = list.is_err().then(|| provider.name.clone());
-            app.offers.answered(&provider.name, asked_as, list.ok());
-            failed
+            Answered { provider: provider.name.clone(), number, list }
         });
     }
     next
@@ -177,7 +200,8 @@ async fn fetch_with(
         let url = url_path(provider, endpoint, "", false);
         Outgoing { method: Method::GET, url, headers, body: Bytes::new() }
     };
-    let response = upstream::send(provider, Instant::now(), PATIENCE, build).await?;
+    let limit = Limit { within: PATIENCE, what: "no list of models" };
+    let response = upstream::send(provider, Instant::now(), limit, build).await?;
     let (parts, body) = response.into_parts();
     let body = read(body).await?;
     if !parts.status.is_success() {
@@ -196,4 +220,32 @@ async fn fetch_with(
 async fn read(body: UpstreamBody) -> Result<Bytes, Failure> {
     let read = Limited::new(body, LARGEST_LIST).collect().await;
     read.map(|body| body.to_bytes()).map_err(|error| Failure::bad_response(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_question_counts() {
+        let offers = Offers::default();
+        let provider: Arc<str> = "vllm".into();
+        let later = Instant::now() + REFRESH;
+        let mut asked = Questions::new();
+        asked.insert(provider.clone(), Asked { asked_as: 7, number: 2, again: later });
+        let answered = |number, list| Answered { provider: provider.clone(), number, list };
+        let list = |name: &str| Ok([Box::from(name)].into());
+        take_over(&offers, &mut asked, answered(2, list("new")));
+        take_over(&offers, &mut asked, answered(1, list("old")));
+        assert!(offers.list("vllm", "new") && !offers.list("vllm", "old"));
+        take_over(&offers, &mut asked, answered(1, Err(Failure::bad_response("too late"))));
+        assert!(offers.was_asked("vllm", 7) && asked["vllm"].again == later);
+        take_over(&offers, &mut asked, answered(2, Err(Failure::bad_response("down"))));
+        assert!(offers.list("vllm", "new") && asked["vllm"].again < later);
+        // A provider that is gone stays gone.
+        asked.clear();
+        offers.retain(|_| false);
+        take_over(&offers, &mut asked, answered(2, list("new")));
+        assert!(offers.models("vllm").is_empty());
+    }
 }

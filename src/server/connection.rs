@@ -1,7 +1,7 @@
 //! Connections: accepted, served, and ended in order.
 
 use super::listen::Listeners;
-use super::watched::{Requests, Watched};
+use super::watched::{Patience, Requests, Watched};
 use crate::api;
 use crate::app::App;
 use axum::Router;
@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use std::any::Any;
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ impl Connections {
         listeners: Listeners,
         app: &Arc<App>,
         router: &Router,
+        patience: Patience,
     ) -> Result<Self, String> {
         let mut connections = Connections {
             tracker: TaskTracker::new(),
@@ -52,6 +54,7 @@ impl Connections {
             let door = Door {
                 app: app.clone(),
                 router: router.clone(),
+                patience,
                 tracker: connections.tracker.clone(),
                 closing: connections.closing.clone(),
             };
@@ -89,11 +92,24 @@ impl Connections {
     /// Drops what is left and waits until it is gone: what it had used is in the books then.
     pub(super) async fn end(self) {
         self.ending.cancel();
-        let join = || self.threads.into_iter().for_each(|thread| drop(thread.join()));
+        let join = || {
+            for thread in self.threads {
+                let name = thread.thread().name().unwrap_or_default().to_owned();
+                if let Err(panic) = thread.join() {
+                    tracing::error!(thread = name, "a serving thread panicked: {}", words(&*panic));
+                }
+            }
+        };
         if tokio::task::spawn_blocking(join).await.is_err() {
             tracing::error!("a serving thread did not end in order");
         }
     }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let owned = || panic.downcast_ref::<String>().map(String::as_str);
+    panic.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("it said nothing")
 }
 
 /// What a thread needs to serve.
@@ -101,6 +117,7 @@ impl Connections {
 struct Door {
     app: Arc<App>,
     router: Router,
+    patience: Patience,
     tracker: TaskTracker,
     closing: CancellationToken,
 }
@@ -132,7 +149,7 @@ impl Door {
         }
         let (app, router) = (self.app, self.router);
         let requests = Requests::default();
-        let stream = Watched::new(stream, requests.clone());
+        let stream = Watched::new(stream, requests.clone(), self.patience);
         let service = service_fn(move |request: Request<Incoming>| {
             let (app, router, serving) = (app.clone(), router.clone(), requests.enter());
             async move {

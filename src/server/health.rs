@@ -1,5 +1,6 @@
 //! Whether the gateway is well, what it counts, and how it decides.
 
+use crate::admin::Body;
 use crate::api;
 use crate::app::App;
 use crate::pipeline;
@@ -7,7 +8,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use serde_json::json;
 use std::process::ExitCode;
@@ -53,9 +53,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
 pub(super) async fn explain(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
-    match pipeline::explain(&app, &headers, body) {
+    match pipeline::explain(&app, &headers, body.bytes()) {
         Ok(explained) => Json(explained).into_response(),
         Err(failure) => api::failure_response(&failure, "").map(axum::body::Body::new),
     }

@@ -1,12 +1,20 @@
 //! Sockets: one listener per event loop on the same port, so that the kernel spreads connections
 //! and no lock is shared.
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
+/// What the kernel keeps for a client that has not taken it yet, in bytes. It calls a connection
+/// writable when a third of that is free: with the megabytes that it would take for itself, a slow
+/// client looks like one that has stopped reading.
+const SEND_BUFFER: usize = 256 * 1024;
+/// A client that has said nothing for so long is asked by the kernel whether it is still there: one
+/// that lost its power or its network never closes its connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// The listeners of a gateway.
 #[derive(Debug)]
@@ -70,6 +78,9 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Accepted connections inherit both.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)

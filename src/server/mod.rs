@@ -8,6 +8,7 @@ mod watched;
 
 pub use health::check as health_check;
 pub use start::{Running, Settings, start};
+pub use watched::Patience;
 
 use crate::cli::{Cli, Command, LogStyle, Serve};
 use crate::config::Environment;
@@ -55,6 +56,7 @@ async fn serve_until_signal(serve: &Serve) -> Result<(), String> {
         host: serve.host.clone(),
         port: serve.port,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
+        patience: Patience::default(),
     };
     let running = start(settings).await?;
     // CI scripts of Bifrost's users wait for the second half of this line.

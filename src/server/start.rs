@@ -4,6 +4,7 @@
 use super::connection::Connections;
 use super::health;
 use super::listen::{bind, is_loopback};
+use super::watched::Patience;
 use crate::api;
 use crate::app::App;
 use crate::config::file::{self, StoreSettings};
@@ -48,6 +49,8 @@ pub struct Settings {
     pub port: u16,
     /// Event loops, one thread each.
     pub threads: usize,
+    /// How long clients have.
+    pub patience: Patience,
 }
 
 /// A gateway that serves.
@@ -111,7 +114,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     background.spawn(run_flusher(app.ledger.clone(), store, flush.clone()));
     background.spawn(follow_configuration(app.clone(), flush.clone()));
     background.spawn(follow_model_lists(app.clone(), flush.clone()));
-    let connections = Connections::serve(listeners, &app, &router(&app))?;
+    let connections = Connections::serve(listeners, &app, &router(&app), settings.patience)?;
     Ok(Running { address, app, connections, background, flush })
 }
 

@@ -77,6 +77,40 @@ thread_local! {
     static POOLS: RefCell<HashMap<u64, Pool>> = RefCell::default();
 }
 
+/// A time-out and what does not come within it.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// From the beginning of the attempt.
+    pub within: Duration,
+    /// In words, such as `no answer`.
+    pub what: &'static str,
+}
+
+impl Limit {
+    /// The first of the provider's time-outs that may pass before an answer's headers have come.
+    pub fn of_headers(network: &Network, stream: bool) -> Self {
+        let limit = |what, within| Limit { within, what };
+        let (headers, others) = match stream {
+            false => (
+                network.header_timeout,
+                [Some(limit("no complete answer", network.total_timeout)), None],
+            ),
+            true => {
+                let first_token = limit("no content", network.first_token_timeout);
+                let total = network.stream_total_timeout;
+                let total = total.map(|total| limit("no complete stream", total));
+                (network.stream_header_timeout, [Some(first_token), total])
+            }
+        };
+        let headers = limit("no answer", headers);
+        let sooner = |first: Limit, other: Limit| match other.within < first.within {
+            true => other,
+            false => first,
+        };
+        others.into_iter().flatten().fold(headers, sooner)
+    }
+}
+
 /// Sends the request that `build` makes and waits for the headers of the answer, for `limit` since
 /// `started` at most. `build` is called again when the request has to be sent again, because a
 /// connection that had been used before was closed before any of the answer came.
@@ -87,7 +121,7 @@ thread_local! {
 pub async fn send(
     provider: &Provider,
     started: Instant,
-    limit: Duration,
+    limit: Limit,
     build: impl Fn() -> Outgoing,
 ) -> Result<Response<UpstreamBody>, Failure> {
     let pool = pool(&provider.network)?;
@@ -98,9 +132,9 @@ pub async fn send(
             Pool::Proxied(client) => Box::pin(send_proxied(&client, provider, build())).await,
         }
     };
-    match tokio::time::timeout_at(started + limit, answer).await {
+    match tokio::time::timeout_at(started + limit.within, answer).await {
         Ok(answer) => answer,
-        Err(_) => Err(timed_out(provider, "no answer", limit)),
+        Err(_) => Err(timed_out(provider, limit.what, limit.within)),
     }
 }
 

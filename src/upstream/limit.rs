@@ -5,7 +5,9 @@ use crate::provider::Provider;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// The gates of all providers. A semaphore each, no queue with workers.
 #[derive(Debug, Default)]
@@ -27,11 +29,12 @@ pub struct Permit {
 }
 
 impl Limits {
-    /// Takes a place at `provider`, waiting for one unless `at_once`.
+    /// Takes a place at `provider`, waiting for one unless `at_once`, for as long at most as the
+    /// provider has for the headers of an answer: whoever waits holds a part of its budget.
     ///
     /// # Errors
     /// `QueueFull` when as many requests wait as the provider's buffer holds, or when `at_once` and
-    /// no place is free.
+    /// no place is free, or when none came in time.
     pub async fn enter(&self, provider: &Provider, at_once: bool) -> Result<Permit, Failure> {
         let gate = self.gate(provider);
         if let Ok(place) = gate.places.clone().try_acquire_owned() {
@@ -44,8 +47,12 @@ impl Limits {
             return Err(full(provider));
         }
         let _waiting = Waiting(&gate.waiting);
-        let place = gate.places.clone().acquire_owned().await.map_err(|_| full(provider))?;
-        Ok(Permit { _place: place })
+        let limit = provider.network.header_timeout;
+        match timeout(limit, gate.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok(Permit { _place: place }),
+            Ok(Err(_closed)) => Err(full(provider)),
+            Err(_) => Err(waited(provider, limit)),
+        }
     }
 
     fn gate(&self, provider: &Provider) -> Arc<Gate> {
@@ -80,6 +87,19 @@ impl Drop for Waiting<'_> {
 }
 
 fn full(provider: &Provider) -> Failure {
-    let message = format!("request dropped: queue is full for {}", provider.name);
+    queue_full(format!("request dropped: queue is full for {}", provider.name))
+}
+
+fn waited(provider: &Provider, limit: Duration) -> Failure {
+    queue_full(format!(
+        "request dropped: none of the {} places at {} came free within {} s \
+         (concurrency_and_buffer_size.concurrency)",
+        provider.concurrency,
+        provider.name,
+        limit.as_secs_f64()
+    ))
+}
+
+fn queue_full(message: String) -> Failure {
     Failure::new(Source::Gateway, FailureKind::QueueFull, message).with_code("queue_full")
 }

@@ -8,7 +8,7 @@ mod pool;
 mod tls;
 
 pub use body::{UpstreamBody, read_all};
-pub use client::{Outgoing, send, timed_out};
+pub use client::{Limit, Outgoing, send, timed_out};
 pub use headers::{
     answer_headers, copy_client_headers, forward_extra_headers, json, mark_hop, refuse_loop,
 };

@@ -3,8 +3,9 @@
 //! A connection is lent to one request at a time (HTTP/1) or shared by all (HTTP/2). It comes back
 //! when the body of the answer has been read to its end; an answer that is dropped before closes
 //! it. A request that a dying connection has not begun to send goes to the next one. One that was
-//! sent on a connection used before, which the other side then closed without a word, is
-//! [`Lost::Stale`]: most likely both happened at the same time.
+//! sent on a connection used before, which the other side then closed at once and without a word, is
+//! [`Lost::Stale`]: most likely both happened at the same time. One that was closed later may have
+//! been worked on, and is not sent again here.
 //!
 //! HTTP/2 is spoken where the operator says so only: providers admit about a hundred streams on a
 //! connection, and requests beyond these would wait where nobody sees it, while HTTP/1.1 opens as
@@ -31,6 +32,9 @@ use tower::{Service, ServiceExt};
 /// and more).
 const TIDY: Duration = Duration::from_secs(28);
 
+/// A connection that was closed already says so within a round trip, even around the world.
+const STALE: Duration = Duration::from_secs(1);
+
 /// Makes connections.
 pub(super) type Connector = HttpsConnector<HttpConnector>;
 
@@ -40,7 +44,7 @@ pub(super) type Broken = Box<dyn Error + Send + Sync>;
 /// Why an answer did not come.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// A connection that had been used before was closed before any of the answer came.
+    /// A connection that had been used before was closed at once, before any of the answer came.
     Stale,
     /// Anything else.
     Broken(Broken),
@@ -140,6 +144,7 @@ impl Origin {
                     (connected.map_err(Lost::Broken)?, true)
                 }
             };
+            let sent = Instant::now();
             let (error, unsent) = match sender {
                 Sender::One(mut sender) => {
                     *request.uri_mut() = path.clone();
@@ -169,7 +174,9 @@ impl Origin {
             };
             match unsent {
                 Some(unsent) if !is_new => request = unsent,
-                None if !is_new && closed_without_a_word(&error) => return Err(Lost::Stale),
+                None if !is_new && sent.elapsed() < STALE && closed_without_a_word(&error) => {
+                    return Err(Lost::Stale);
+                }
                 _ => return Err(Lost::Broken(error.into())),
             }
         }

@@ -4,6 +4,51 @@ use crate::support::Gateway;
 use mock_provider::Rule;
 use serde_json::json;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tollbridge::server::Patience;
+
+const STREAM: &str =
+    r#"{"model":"openai/gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+
+async fn in_flight(gateway: &Gateway) -> u64 {
+    let overview = gateway.send("GET", "/api/overview", &[], "").await.json();
+    let providers = overview["providers"].as_array().unwrap();
+    let openai = providers.iter().find(|provider| provider["name"] == "openai").unwrap();
+    openai["in_flight"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_gives_its_place_back() {
+    let patience = Patience { write: Duration::from_millis(300), ..Patience::default() };
+    let gateway = Gateway::start_with(patience).await;
+    // More than the sockets between hold.
+    gateway.mock.script(Rule::default().words(200_000).delay_first_token_ms(0).delay_between_ms(0));
+    let address = gateway.url().strip_prefix("http://").unwrap().to_owned();
+    let mut client = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-length: ";
+    let request = format!("{head}{}\r\n\r\n{STREAM}", STREAM.len());
+    client.write_all(request.as_bytes()).await.unwrap();
+    // As long as it reads, slowly as it may be, it is served.
+    let mut buffer = vec![0; 200_000];
+    for _ in 0..10 {
+        assert!(client.read(&mut buffer).await.unwrap() > 0);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(in_flight(&gateway).await, 1);
+    let mut aborted = false;
+    for _ in 0..500 {
+        aborted = gateway.mock.received().iter().any(|request| request.aborted);
+        if aborted && in_flight(&gateway).await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(aborted, "the provider went on talking to nobody");
+    assert_eq!(in_flight(&gateway).await, 0);
+    assert_eq!(gateway.rows(1).await[0]["status"], "error");
+    drop(client);
+    gateway.stop().await;
+}
 
 #[tokio::test]
 async fn leaving_a_stream_cancels_the_upstream_and_is_charged() {

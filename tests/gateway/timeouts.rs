@@ -75,6 +75,63 @@ async fn headers_and_the_whole_answer_have_theirs() {
 }
 
 #[tokio::test]
+async fn headers_wait_no_longer_than_the_answer_may_take() {
+    let gateway = Gateway::start().await;
+    gateway.mock.script(Rule::for_provider("openai").never_answer());
+    let network = json!({"header_timeout_in_seconds": 20, "total_timeout_in_seconds": 1});
+    gateway.provider("openai", network).await;
+    times_out(&gateway, ASK.to_owned(), "no complete answer").await;
+    let network = json!({"header_timeout_in_seconds": 20, "first_token_timeout_in_seconds": 1});
+    gateway.provider("openai", network).await;
+    times_out(&gateway, stream(), "no content").await;
+    let network = json!({"header_timeout_in_seconds": 20, "stream_total_timeout_in_seconds": 1});
+    gateway.provider("openai", network).await;
+    times_out(&gateway, stream(), "no complete stream").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_error_that_comes_late_to_a_stream_is_still_read() {
+    let gateway = Gateway::start().await;
+    let network = json!({"total_timeout_in_seconds": 1, "first_token_timeout_in_seconds": 20});
+    gateway.provider("openai", network).await;
+    let body = json!({"error": {"message": "no such voice", "type": "invalid_request_error"}});
+    let rule = Rule::for_provider("openai").status(400).body(body);
+    gateway.mock.script(rule.delay_headers_ms(1500));
+    let answer = gateway.chat(stream()).await;
+    assert_eq!((answer.status, &answer.json()["error"]["message"]), (400, &json!("no such voice")));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_place_at_a_provider_is_not_awaited_for_ever() {
+    let gateway = Gateway::start().await;
+    let body = json!({
+        "keys": [{"name": "openai-1", "value": "sk-1", "weight": 1}],
+        "network_config": {"base_url": gateway.mock.url_for("openai"), "header_timeout_in_seconds": 1},
+        "concurrency_and_buffer_size": {"concurrency": 1, "buffer_size": 10},
+    });
+    let answer = gateway.send("PUT", "/api/providers/openai", &[], body.to_string()).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    gateway.mock.script(Rule::for_provider("openai").words(60).delay_between_ms(50));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        timed(&gateway, ASK.to_owned()).await
+    };
+    let (first, (second, after)) = tokio::join!(gateway.chat(stream()), second);
+    assert!(first.chunks().1, "the first one was served");
+    let error = &second.json()["error"];
+    assert_eq!((second.status, &error["code"]), (503, &json!("queue_full")), "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("none of the 1 places at openai came free within 1 s"), "{message}");
+    assert!((900..2000).contains(&after.as_millis()), "{after:?}");
+    // Who waited has left the queue, and the place is free again.
+    gateway.mock.clear();
+    assert_eq!(gateway.chat(ASK).await.status, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn the_first_token_has_its_own() {
     let gateway = Gateway::start().await;
     let network =

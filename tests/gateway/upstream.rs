@@ -120,6 +120,19 @@ async fn a_connection_that_died_unseen_costs_no_answer() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_worked_on_is_not_sent_again_in_silence() {
+    let gateway = Gateway::start().await;
+    assert_eq!(gateway.chat(ASK).await.status, 200);
+    // The provider works for a while and hangs up then, as one does that crashes.
+    let rule = Rule::for_provider("openai").delay_headers_ms(1300).close_before_headers();
+    gateway.mock.script(rule.times(1));
+    let answer = gateway.chat(ASK).await;
+    assert_eq!((answer.status, answer.header("x-tollbridge-attempts")), (502, "1"));
+    assert_eq!(gateway.mock.received().len(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn an_error_keeps_the_providers_headers() {
     let gateway = Gateway::start().await;
     let rule = Rule::for_provider("openai").status(429).retry_after(7.0);

@@ -9,7 +9,7 @@ use mock_provider::MockProvider;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tollbridge::server::{Running, Settings, start};
+use tollbridge::server::{Patience, Running, Settings, start};
 
 pub(crate) struct Gateway {
     pub(crate) mock: MockProvider,
@@ -50,6 +50,11 @@ impl Answer {
 impl Gateway {
     /// A gateway with one key each for openai, anthropic and gemini, all at the mock.
     pub(crate) async fn start() -> Gateway {
+        Gateway::start_with(Patience::default()).await
+    }
+
+    /// The same, with other time-outs for clients.
+    pub(crate) async fn start_with(patience: Patience) -> Gateway {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("tollbridge-gateway-test-{}-{number}", std::process::id());
@@ -59,6 +64,7 @@ impl Gateway {
             host: "127.0.0.1".to_owned(),
             port: 0,
             threads: 1,
+            patience,
         };
         let running = start(settings).await.unwrap();
         let gateway = Gateway {
