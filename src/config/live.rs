@@ -183,10 +183,11 @@ impl Live {
         let outer_warnings = self.outer_warnings.clone();
         let written = tokio::spawn(async move {
             let version = count(store.write_config(&change).await?);
-            published.configuration.store(Arc::new(new));
             let before = published.snapshot.load_full();
             let snapshot = finished(built, version, &outer_warnings, before.admin.as_ref());
+            // In this order: what the management API shows is in force already.
             published.snapshot.store(Arc::new(snapshot));
+            published.configuration.store(Arc::new(new));
             published.versions.send_replace(version);
             drop(one_writer);
             Ok(())

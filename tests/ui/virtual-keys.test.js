@@ -57,6 +57,7 @@ onPage(world, 'bars of different urgency have different colours', list, async ({
 onPage(world, 'the amount in the list is what the gateway has counted', list, async ({ page }) => {
   const { budgets } = await named('nearly-used-up');
   assert.ok(Math.abs(budgets[0].current_usage - 9 * PRICE) < 1e-9, String(budgets[0].current_usage));
+  await row(page, close).getByText(/\$[\d.]+ of \$[\d.]+/).first().waitFor();
   const text = await row(page, close).innerText();
   const [, used, limit] = /\$([\d.]+) of \$([\d.]+)/.exec(text);
   assert.ok(Math.abs(Number(used) - 9 * PRICE) < 6e-6, text);

@@ -26,6 +26,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     let source: EventSource | null = null;
     let retry: number | undefined;
     let pending: number | undefined;
+    let pendingKeys: number | undefined;
     let lastRefresh = 0;
     let configVersion: number | null = null;
     let stopped = false;
@@ -44,6 +45,15 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       if (pending !== undefined || document.hidden) return;
       pending = window.setTimeout(refresh, Math.max(0, lastRefresh + PACE_MS - Date.now()));
     };
+    const refreshKeys = () => {
+      // A first answer under way cannot be cancelled, and may be from before this event.
+      if (client.isFetching({ queryKey: [VIRTUAL_KEYS] }) > 0) {
+        pendingKeys = window.setTimeout(refreshKeys, UNDER_WAY_MS);
+        return;
+      }
+      pendingKeys = undefined;
+      void client.invalidateQueries({ queryKey: [VIRTUAL_KEYS] });
+    };
     const connect = () => {
       // What changed before the first event, or while nobody listened, is unknown.
       configVersion = null;
@@ -51,9 +61,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       source.addEventListener("tick", (event: MessageEvent<string>) => {
         const tick = JSON.parse(event.data) as LiveTick;
         setLive({ status: "live", tick });
-        if (tick.config_version !== configVersion) {
-          void client.invalidateQueries({ queryKey: [VIRTUAL_KEYS] });
-        }
+        if (tick.config_version !== configVersion && pendingKeys === undefined) refreshKeys();
         configVersion = tick.config_version;
         refreshSoon();
       });
@@ -84,6 +92,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       source?.close();
       window.clearTimeout(retry);
       window.clearTimeout(pending);
+      window.clearTimeout(pendingKeys);
       document.removeEventListener("visibilitychange", onVisible);
     };
   }, [client]);
