@@ -1,5 +1,6 @@
 //! Every live object of the process, built once.
 
+use crate::cache::Cache;
 use crate::config::Live;
 use crate::govern::Ledger;
 use crate::route::{Decisions, Health, Offers};
@@ -28,6 +29,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Finished requests.
     pub request_log: Arc<RequestLog>,
+    /// Answers already known.
+    pub cache: Cache,
     /// The latest routing decisions.
     pub decisions: Decisions,
     /// Where configuration and usage are kept.

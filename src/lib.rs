@@ -6,7 +6,7 @@
 //! * [`provider`] — who offers which operation, in which dialect, where;
 //! * [`store`] — SQL, rows in and rows out;
 //! * [`config`] — what the operator said, checked and indexed;
-//! * [`govern`], [`route`], [`upstream`], [`telemetry`] — the workers, which do not know one another;
+//! * [`govern`], [`route`], [`upstream`], [`telemetry`], [`cache`] — the workers, which do not know one another;
 //! * [`app`] — every live object;
 //! * [`pipeline`] — the life of a request;
 //! * [`api`], [`admin`], [`ui`] — the doors;
@@ -15,6 +15,7 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod dialect;

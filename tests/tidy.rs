@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("route", &["llm", "dialect", "provider", "config"]),
     ("upstream", &["llm", "dialect", "provider", "config"]),
     ("telemetry", &["llm", "dialect", "provider", "config", "store"]),
+    ("cache", &["llm", "dialect", "provider", "config"]),
     (
         "app",
         &[
@@ -29,6 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "route",
             "upstream",
             "telemetry",
+            "cache",
         ],
     ),
     (
@@ -42,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "route",
             "upstream",
             "telemetry",
+            "cache",
             "app",
         ],
     ),
@@ -61,7 +64,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "admin",
-        &["llm", "dialect", "provider", "config", "store", "govern", "route", "telemetry", "app"],
+        &[
+            "llm",
+            "dialect",
+            "provider",
+            "config",
+            "store",
+            "govern",
+            "route",
+            "telemetry",
+            "cache",
+            "app",
+        ],
     ),
     ("ui", &[]),
     (
@@ -75,6 +89,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "route",
             "upstream",
             "telemetry",
+            "cache",
             "app",
             "pipeline",
             "api",

@@ -4,6 +4,7 @@
 //! [`Live::change`](crate::config::Live::change) only, which checks, stores and publishes it as a
 //! whole. `guard` stands before every route, so no handler asks who is calling.
 
+mod cache;
 mod config;
 mod error;
 mod guard;
@@ -13,6 +14,7 @@ mod live;
 mod logs;
 mod models;
 mod overview;
+mod plugins;
 mod providers;
 mod query;
 #[cfg(test)]
@@ -27,7 +29,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use error::AdminError;
 pub(crate) use query::Body;
 use std::sync::Arc;
@@ -49,6 +51,13 @@ fn routes() -> Router<Arc<App>> {
     const VIRTUAL_KEY: &str = "/api/governance/virtual-keys/{id}";
     const PROVIDER_KEY: &str = "/api/providers/{provider}/keys/{key_id}";
     Router::new()
+        .route("/api/cache", get(cache::status))
+        .route("/api/cache/report", get(cache::report).delete(cache::clear_report))
+        .route("/api/cache/entries/{id}", get(cache::entry))
+        .route("/api/cache/clear", delete(cache::clear_all))
+        .route("/api/cache/clear/{id}", delete(cache::clear_one))
+        .route("/api/cache/clear-by-key/{key}", delete(cache::clear_key))
+        .route("/api/cache/clear-by-scope/{scope}", delete(cache::clear_scope))
         .route("/api/config", get(config::get).put(config::put))
         .route("/api/governance/budgets", get(limits::budgets))
         .route("/api/governance/rate-limits", get(limits::rate_limits))
@@ -63,6 +72,8 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/logs/{id}", get(logs::get))
         .route("/api/models", get(models::list))
         .route("/api/overview", get(overview::get))
+        .route("/api/plugins", get(plugins::list).post(plugins::post))
+        .route("/api/plugins/{name}", get(plugins::get).put(plugins::put).delete(plugins::delete))
         .route("/api/providers", get(providers::list).post(providers::post))
         .route("/api/providers/{provider}", get(providers::get).put(providers::put).delete(providers::delete))
         .route("/api/providers/{provider}/keys", get(keys::list).post(keys::post))

@@ -1,6 +1,7 @@
 //! The management API over a configuration in memory, call by call.
 
 use crate::app::App;
+use crate::cache::{Cache, Folders, Grades, Store};
 use crate::config::file::File;
 use crate::config::{Environment, Live};
 use crate::govern::Ledger;
@@ -49,7 +50,9 @@ impl Gateway {
         let file = file.map(|file| File::from_json(&file).unwrap());
         let store = Db::memory().await.unwrap();
         let live = Live::open(file, Environment::of(ENVIRONMENT), store.clone()).await.unwrap();
+        let store_of_answers = Store::memory(1 << 20);
         let app = Arc::new(App {
+            cache: Cache::new(store_of_answers, Grades::default(), Folders::default()),
             live,
             ledger: Ledger::load(Vec::new()),
             health: Arc::new(Health::default()),

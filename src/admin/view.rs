@@ -304,3 +304,143 @@ pub struct LiveTick {
     #[ts(type = "number")]
     pub config_version: u64,
 }
+
+/// How the semantic cache does; counters since the start of the process.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct CacheStatus {
+    /// False when the operator has switched it off for everybody.
+    pub enabled: bool,
+    /// Whether any request can use it: the plugin is configured, or a virtual key has it on.
+    pub in_use: bool,
+    /// Whether requests use it without asking for it and without a virtual key that has it on.
+    pub for_every_request: bool,
+    /// Virtual keys that have it on.
+    #[ts(type = "number")]
+    pub virtual_keys: u64,
+    /// The plugin's settings with their defaults.
+    #[ts(type = "Record<string, unknown>")]
+    pub config: serde_json::Value,
+    /// Where embeddings come from, such as `local/all-MiniLM-L6-v2`; null without any.
+    pub embedding_model: Option<String>,
+    /// Why there are none.
+    pub embedding_problem: Option<String>,
+    /// `memory`, `postgres` or `redis`.
+    pub store: String,
+    /// Whether the store answers.
+    pub store_connected: bool,
+    /// What is wrong with it.
+    pub store_problem: Option<String>,
+    /// Entries kept; null while the store does not answer.
+    #[ts(type = "number | null")]
+    pub entries: Option<u64>,
+    /// Their size in bytes, estimated.
+    #[ts(type = "number | null")]
+    pub bytes: Option<u64>,
+    /// Answers to the exact request.
+    #[ts(type = "number")]
+    pub exact_hits: u64,
+    /// Answers to a similar request.
+    #[ts(type = "number")]
+    pub semantic_hits: u64,
+    /// Requests that were looked for in vain.
+    #[ts(type = "number")]
+    pub misses: u64,
+    /// Requests that went past the cache.
+    #[ts(type = "number")]
+    pub bypassed: u64,
+    /// Exact hits that waited for an identical request in flight.
+    #[ts(type = "number")]
+    pub collapsed: u64,
+    /// Hits that shadow mode did not serve.
+    #[ts(type = "number")]
+    pub would_be_hits: u64,
+    /// Questions put to the judge.
+    #[ts(type = "number")]
+    pub judged: u64,
+    /// Embeddings that could not be had.
+    #[ts(type = "number")]
+    pub embedding_failures: u64,
+    /// What the served answers had cost, in US dollars.
+    pub saved_cost: f64,
+    /// What they had taken longer, in milliseconds.
+    pub saved_ms: f64,
+    /// Candidates that the guard rejected, by kind of difference.
+    #[ts(type = "Record<string, number>")]
+    pub rejected: std::collections::BTreeMap<String, u64>,
+    /// Requests that went past the cache, by reason.
+    #[ts(type = "Record<string, number>")]
+    pub bypass_reasons: std::collections::BTreeMap<String, u64>,
+    /// The threshold that shadow mode suggests; null without enough grades.
+    pub suggested_threshold: Option<f64>,
+}
+
+/// What shadow mode has learned.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct CacheReport {
+    /// Would-be hits that were graded.
+    #[ts(type = "number")]
+    pub graded: u64,
+    /// The lowest threshold at and above which at most one graded hit in a hundred is false; null
+    /// without enough grades.
+    pub suggested_threshold: Option<f64>,
+    /// Thresholds in rising order.
+    pub thresholds: Vec<CacheThreshold>,
+}
+
+/// What the grades say of one threshold.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct CacheThreshold {
+    /// Cosine similarity from which on a hit would have been served.
+    pub threshold: f64,
+    /// Hits that would have been served.
+    #[ts(type = "number")]
+    pub hits: u64,
+    /// Those of them that were graded.
+    #[ts(type = "number")]
+    pub graded: u64,
+    /// Those of the graded that were wrong.
+    #[ts(type = "number")]
+    pub false_hits: u64,
+    /// Share of the graded that were wrong; null without grades.
+    pub false_hit_rate: Option<f64>,
+    /// Hits that would have been served without the guard.
+    #[ts(type = "number")]
+    pub hits_unguarded: u64,
+    /// The graded ones of them that were wrong.
+    #[ts(type = "number")]
+    pub false_hits_unguarded: u64,
+    /// Share of the graded ones of them that were wrong; null without grades.
+    pub false_hit_rate_unguarded: Option<f64>,
+}
+
+/// A kept answer, without the answer.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct CacheEntry {
+    /// Its id, as in `cache_debug.cache_id`.
+    pub id: String,
+    /// Whose it is.
+    pub scope: String,
+    /// The caller's subdivision of the scope.
+    pub cache_key: String,
+    /// Who answered.
+    pub provider: String,
+    /// The model that answered.
+    pub model: String,
+    /// The question; empty when only the exact request is answered.
+    pub question: String,
+    /// Size of the answer.
+    #[ts(type = "number")]
+    pub answer_bytes: u64,
+    /// What it cost, in US dollars.
+    pub cost: f64,
+    /// Unix milliseconds.
+    #[ts(type = "number")]
+    pub created_ms: i64,
+    /// Unix milliseconds.
+    #[ts(type = "number")]
+    pub expires_ms: i64,
+}

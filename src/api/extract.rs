@@ -7,7 +7,7 @@ use crate::config::Snapshot;
 use crate::dialect::openai_chat::raw::RawRequest;
 use crate::govern::identify;
 use crate::llm::Failure;
-use crate::pipeline::Call;
+use crate::pipeline::{Call, Purpose};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use hyper::body::Incoming;
@@ -56,6 +56,7 @@ pub(super) async fn extract(
         headers: parts.headers,
         snapshot,
         caller,
+        purpose: Purpose::Client,
         arrived,
         timestamp_ms: app.now_ms(),
     }))

@@ -15,6 +15,7 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -33,18 +34,29 @@ pub(super) fn reply_response(call: &Call, reply: Reply) -> Response<ReplyBytes> 
             ReplyBytes::Full(Some(bytes))
         }
         ReplyBody::Stream(stream) => {
-            headers.insert(http::header::CONTENT_TYPE, EVENT_STREAM);
-            headers.insert(http::header::CACHE_CONTROL, NO_CACHE);
-            // Proxies in front of the gateway must not hold events back.
-            headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            stream_headers(&mut headers);
             ReplyBytes::Stream(stream)
         }
+        ReplyBody::Replay(bytes) => {
+            stream_headers(&mut headers);
+            ReplyBytes::Full(Some(bytes))
+        }
     };
+    if let Some(status) = &reply.cache_status {
+        insert(&mut headers, CACHE_STATUS, status);
+    }
     trail_headers(&reply.trail, &mut headers);
     call_headers(call, &mut headers);
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
+}
+
+fn stream_headers(headers: &mut HeaderMap) {
+    headers.insert(http::header::CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(http::header::CACHE_CONTROL, NO_CACHE);
+    // Proxies in front of the gateway must not hold events back.
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
 }
 
 /// A call that could not be served.

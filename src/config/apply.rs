@@ -122,6 +122,7 @@ pub(super) fn virtual_key_config(
     }
     set(&mut key.team_id, input.team_id);
     set(&mut key.customer_id, input.customer_id);
+    set(&mut key.semantic_cache, input.semantic_cache);
     if let Some(list) = input.provider_configs {
         let old = key.provider_configs.take().unwrap_or_default();
         key.provider_configs = list.map(|list| bindings(&old, list, ids, now, problems));
@@ -148,6 +149,7 @@ fn new_virtual_key(input: &VirtualKeyInput, ids: &mut IdSource, now: i64) -> Vir
         provider_configs: None,
         budgets: Vec::new(),
         rate_limit: None,
+        semantic_cache: None,
         created_at: now,
         updated_at: now,
     }

@@ -45,8 +45,16 @@ pub fn build(
     let mut no_secrets: hashbrown::HashSet<_, _> =
         configuration.retired_secrets.keys().copied().collect();
     no_secrets.extend(ids);
+    // Without the plugin only virtual keys can switch it on, and then its defaults hold.
+    let cache = configuration.cache.clone().unwrap_or_default();
+    let switched_on =
+        |key: &Arc<VirtualKey>| key.semantic_cache.as_ref().is_some_and(|it| it.enabled);
+    let named = configuration.cache.is_some();
+    let uses_cache = cache.enabled && (named || virtual_keys.iter().any(switched_on));
     findings.problems.check(Snapshot {
         version,
+        cache,
+        uses_cache,
         no_secrets,
         client: configuration.client.clone(),
         header_filter,
@@ -195,6 +203,9 @@ fn virtual_key(
         split_across_models: config.model_substitution && splits_across_models(bindings.as_deref()),
         bindings,
         meters: sorted(own),
+        team_id: config.team_id.as_deref().map(Arc::from),
+        customer_id: config.customer_id.as_deref().map(Arc::from),
+        semantic_cache: config.semantic_cache.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every entity here is complete (ids given, defaults filled in) but unresolved: secrets may still
 //! be references to the environment. [`build`](super::build) turns the whole into a `Snapshot`.
 
+use super::cache::{CacheConfig, VirtualKeyCache};
 use crate::provider::{AccessList, mask};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub struct Configuration {
     pub providers: BTreeMap<String, Arc<ProviderConfig>>,
     /// Virtual keys by id.
     pub virtual_keys: BTreeMap<String, Arc<VirtualKeyConfig>>,
+    /// The semantic cache; `None` where nothing is said of it.
+    pub cache: Option<Arc<CacheConfig>>,
     /// Hashes of secrets that were a virtual key's and are no more, each with when it ceased to be
     /// one in Unix milliseconds.
     pub retired_secrets: Arc<BTreeMap<[u8; 32], i64>>,
@@ -275,6 +278,8 @@ pub struct VirtualKeyConfig {
     pub budgets: Vec<BudgetConfig>,
     /// Rate limit of the key as a whole.
     pub rate_limit: Option<RateLimitConfig>,
+    /// What it says of the semantic cache. Ours.
+    pub semantic_cache: Option<VirtualKeyCache>,
     /// Unix milliseconds.
     pub created_at: i64,
     /// Unix milliseconds.

@@ -4,6 +4,7 @@
 //! do yet is a warning, unless ignoring it would grant what the file does not: then it is a problem.
 
 use super::build::build;
+use super::cache::{CacheConfig, VectorStoreConfig};
 use super::entity::{AuthConfig, ClientConfig, Configuration, SecretRef};
 use super::env::Environment;
 use super::file_governance::Governance;
@@ -31,6 +32,10 @@ pub struct File {
     pub virtual_keys: Vec<Entry<VirtualKeyInput>>,
     /// `encryption_key`, under which secrets are stored.
     pub encryption_key: Option<SecretRef>,
+    /// The plugin `semantic_cache`.
+    pub cache: Option<Entry<CacheConfig>>,
+    /// `vector_store`, where the semantic cache keeps its entries.
+    pub vector_store: VectorStoreConfig,
     /// `config_store`.
     pub config_store: StoreSettings,
     /// `logs_store`.
@@ -153,7 +158,7 @@ impl File {
         let client = object.object("client");
         let mut client =
             client.map(|client| input_settings::client(ClientConfig::default(), client));
-        read_plugins(object, &mut client);
+        let cache = read_plugins(object, &mut client);
         let retention = read_retention(object, &mut client);
         let client_text = [object.value("client"), object.value("plugins"), retention];
         let mut governance = object.object("governance").map(Governance::read).unwrap_or_default();
@@ -167,6 +172,8 @@ impl File {
             providers: providers(object),
             virtual_keys: governance.virtual_keys,
             encryption_key: object.secret("encryption_key").flatten(),
+            cache,
+            vector_store: VectorStoreConfig::read(object),
             config_store: store_settings(object, "config_store"),
             logs_store: store_settings(object, "logs_store"),
             problems: Vec::new(),
@@ -199,7 +206,6 @@ fn warn_of_open_inference(log: &Log, auth: Option<&AuthEntry>, client: Option<&C
 const IGNORED: &[&str] = &[
     "framework",
     "mcp",
-    "vector_store",
     "websocket",
     "large_payload_optimization",
     "cluster_config",
@@ -236,12 +242,18 @@ fn providers(object: &Object<'_>) -> Vec<Entry<ProviderInput>> {
 }
 
 /// The governance plugin holds two settings that restrict access and have their place in `client`.
-fn read_plugins(object: &Object<'_>, client: &mut Option<ClientConfig>) {
-    let Some(Some(plugins)) = object.objects("plugins") else { return };
+/// Returns what is said of the semantic cache.
+fn read_plugins(
+    object: &Object<'_>,
+    client: &mut Option<ClientConfig>,
+) -> Option<Entry<CacheConfig>> {
+    let Some(Some(plugins)) = object.objects("plugins") else { return None };
+    let mut cache = None;
     for plugin in plugins {
         let name = plugin.text("name").flatten().unwrap_or_default();
         let enabled = plugin.boolean("enabled").unwrap_or(false);
         match name.as_str() {
+            "semantic_cache" => cache = Some(read_cache(&plugin, enabled)),
             _ if !enabled => {}
             "governance" => {
                 let Some(config) = plugin.object("config") else { continue };
@@ -259,6 +271,16 @@ fn read_plugins(object: &Object<'_>, client: &mut Option<ClientConfig>) {
             _ => object.log.warn(plugin.path, format!("`{name}` is not supported yet; ignored")),
         }
     }
+    cache
+}
+
+/// One that is off is not asked for what it lacks.
+fn read_cache(plugin: &Object<'_>, enabled: bool) -> Entry<CacheConfig> {
+    let text = [plugin.value("enabled"), plugin.value("config")];
+    let config = plugin.object("config").filter(|_| enabled);
+    let value = config.map(|config| CacheConfig::read(enabled, config));
+    let value = value.unwrap_or(CacheConfig { enabled, ..CacheConfig::default() });
+    Entry { value, hash: hash(&text) }
 }
 
 /// `logs_store.retention_days` is another place for `client.log_retention_days`, which is the one that

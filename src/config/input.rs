@@ -4,6 +4,7 @@
 //! `None` is a field that is absent. Where null has a meaning of its own, the field is an option in
 //! an option. Both generations of Bifrost's spellings are read.
 
+use super::cache::VirtualKeyCache;
 use super::entity::{CustomProviderConfig, SecretRef};
 use super::problem::Problems;
 use super::read::{Field, Log, Object};
@@ -33,6 +34,8 @@ pub struct VirtualKeyInput {
     pub model_substitution: Option<bool>,
     /// The whole list of providers; null and `["*"]` are every provider.
     pub provider_configs: Option<Option<Vec<BindingInput>>>,
+    /// The semantic cache; null takes away what is said of it.
+    pub semantic_cache: Option<Option<VirtualKeyCache>>,
     /// Limits of the key as a whole.
     pub limits: LimitsInput,
 }
@@ -229,6 +232,7 @@ impl VirtualKeyInput {
                     list.map(|list| list.into_iter().map(BindingInput::read).collect())
                 }),
             },
+            semantic_cache: VirtualKeyCache::read(&object),
             limits: LimitsInput::read(&object),
             path: object.path.clone(),
         };

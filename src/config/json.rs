@@ -1,5 +1,6 @@
 //! Entities as the management API shows them: Bifrost's shapes, secrets masked.
 
+use super::cache::VirtualKeyCache;
 use super::entity::{
     BudgetConfig, KeyConfig, NetworkConfig, ProviderBindingConfig, ProviderConfig, RateLimitConfig,
     SecretRef, VirtualKeyConfig,
@@ -174,6 +175,7 @@ fn virtual_key_parts(key: &VirtualKeyConfig, usage: UsageOf<'_>, secret: Option<
         "team": null,
         "customer": null,
         "model_substitution": if key.model_substitution { "auto" } else { "off" },
+        "semantic_cache": key.semantic_cache.as_ref().map(VirtualKeyCache::to_json),
         "created_at": time(key.created_at),
         "updated_at": time(key.updated_at),
     });

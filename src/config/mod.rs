@@ -11,6 +11,7 @@ mod apply;
 mod apply_provider;
 mod build;
 mod build_provider;
+pub mod cache;
 pub mod entity;
 pub mod env;
 pub mod file;

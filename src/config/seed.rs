@@ -38,6 +38,11 @@ pub(super) fn apply(
     {
         seed.configuration.client = Arc::new(client.value.clone());
     }
+    if let Some(cache) = &file.cache
+        && seed.changed("semantic_cache", &cache.hash, seed.configuration.cache.is_some())
+    {
+        seed.configuration.cache = Some(Arc::new(cache.value.clone()));
+    }
     if let Some(auth) = &file.auth {
         seed.auth(auth);
     }
@@ -198,6 +203,7 @@ fn complete(input: &mut VirtualKeyInput) {
     input.team_id.get_or_insert(None);
     input.customer_id.get_or_insert(None);
     input.provider_configs.get_or_insert(None);
+    input.semantic_cache.get_or_insert(None);
     complete_limits(&mut input.limits);
     for binding in input.provider_configs.iter_mut().flatten().flatten() {
         complete_limits(&mut binding.limits);

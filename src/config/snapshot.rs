@@ -1,6 +1,7 @@
 //! What was configured, indexed by what the request path asks. Immutable.
 
 use super::admin::Admin;
+use super::cache::{CacheConfig, VirtualKeyCache};
 use super::entity::ClientConfig;
 use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
@@ -30,6 +31,10 @@ pub struct Snapshot {
     pub(super) no_secrets: HashSet<[u8; 32], foldhash::fast::RandomState>,
     /// Virtual keys in the order of their ids.
     pub virtual_keys: Vec<Arc<VirtualKey>>,
+    /// How the semantic cache works.
+    pub cache: Arc<CacheConfig>,
+    /// Whether any request at all can use the semantic cache.
+    pub uses_cache: bool,
     /// Models and prices.
     pub catalog: Arc<Catalog>,
     /// What an operator should know though it stops nothing, such as a key whose environment
@@ -57,6 +62,12 @@ pub struct VirtualKey {
     pub split_across_models: bool,
     /// Budgets and rate limits of the key as a whole, sorted by id.
     pub meters: Arc<[MeterSpec]>,
+    /// Team that it belongs to.
+    pub team_id: Option<Arc<str>>,
+    /// Customer that it belongs to.
+    pub customer_id: Option<Arc<str>>,
+    /// What it says of the semantic cache.
+    pub semantic_cache: Option<VirtualKeyCache>,
 }
 
 /// A provider in a virtual key.

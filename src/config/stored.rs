@@ -1,5 +1,6 @@
 //! The configuration as rows of the store and back.
 
+use super::cache::CacheConfig;
 use super::entity::{
     AuthConfig, BudgetConfig, ClientConfig, Configuration, KeyConfig, NetworkConfig,
     ProviderBindingConfig, ProviderConfig, ProxyConfig, RateLimitConfig, SecretRef,
@@ -8,8 +9,8 @@ use super::entity::{
 use super::problem::{Problem, Problems};
 use crate::provider::AccessList;
 use crate::store::{
-    AuthRow, BindingRow, BudgetRow, ClientRow, ConfigChange, ConfigRows, KeyRow, ProviderRow,
-    ProviderRows, RateLimitRow, RetiredSecretRow, VirtualKeyRow, VirtualKeyRows,
+    AuthRow, BindingRow, BudgetRow, ClientRow, ConfigChange, ConfigRows, KeyRow, PluginRow,
+    ProviderRow, ProviderRows, RateLimitRow, RetiredSecretRow, VirtualKeyRow, VirtualKeyRows,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +47,12 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
         problems.0.push(problem);
         None
     });
+    let mut plugins = rows.plugins.iter();
+    let cache = plugins.find(|row| row.name == CACHE).map(cache_from_row).transpose();
+    let cache = cache.unwrap_or_else(|problem| {
+        problems.0.push(problem);
+        None
+    });
     let retired = rows.retired_secrets.iter();
     let retired = retired.filter_map(|row| Some((from_hex(&row.secret_hash)?, row.retired_at)));
     problems.check(Configuration {
@@ -53,6 +60,7 @@ pub(super) fn from_rows(rows: ConfigRows) -> Result<Configuration, Problems> {
         client: Arc::new(client.unwrap_or_default()),
         auth: rows.auth.as_ref().map(auth_from_row).map(Arc::new),
         providers,
+        cache: cache.map(Arc::new),
         virtual_keys,
     })
 }
@@ -65,6 +73,12 @@ pub(super) fn difference(old: &Configuration, new: &Configuration) -> ConfigChan
     }
     if old.auth != new.auth {
         change.auth = Some(new.auth.as_deref().map(auth_row));
+    }
+    if old.cache != new.cache {
+        change.put_plugins.extend(new.cache.as_deref().map(cache_row));
+        if new.cache.is_none() {
+            change.delete_plugins.push(CACHE.to_owned());
+        }
     }
     for (name, provider) in &new.providers {
         if differs(old.providers.get(name), provider) {
@@ -118,6 +132,8 @@ pub(super) fn is_empty(change: &ConfigChange) -> bool {
         && change.delete_providers.is_empty()
         && change.put_virtual_keys.is_empty()
         && change.delete_virtual_keys.is_empty()
+        && change.put_plugins.is_empty()
+        && change.delete_plugins.is_empty()
         && change.file_hashes.is_empty()
         && change.put_retired_secrets.is_empty()
         && change.delete_retired_secrets.is_empty()
@@ -165,6 +181,18 @@ fn client_from_row(row: &ClientRow) -> Result<ClientConfig, Problem> {
         budget_wait_ms: number("client", row.budget_wait_ms)?,
         shutdown_grace_seconds: number("client", row.shutdown_grace_seconds)?,
     })
+}
+
+/// What the plugin of the semantic cache is called.
+const CACHE: &str = "semantic_cache";
+
+fn cache_row(cache: &CacheConfig) -> PluginRow {
+    PluginRow { name: CACHE.to_owned(), enabled: cache.enabled, config: to_json(cache) }
+}
+
+fn cache_from_row(row: &PluginRow) -> Result<CacheConfig, Problem> {
+    let config = from_json("plugins.semantic_cache", &row.config)?;
+    Ok(CacheConfig { enabled: row.enabled, ..config })
 }
 
 fn auth_row(auth: &AuthConfig) -> AuthRow {
@@ -307,6 +335,7 @@ fn virtual_key_rows(key: &VirtualKeyConfig) -> VirtualKeyRows {
             customer_id: key.customer_id.clone(),
             model_substitution: key.model_substitution,
             restricts_providers: key.provider_configs.is_some(),
+            semantic_cache: key.semantic_cache.as_ref().map(to_json),
             created_at: key.created_at,
             updated_at: key.updated_at,
         },
@@ -413,6 +442,10 @@ impl VirtualKeyParts<'_> {
             team_id: row.team_id,
             customer_id: row.customer_id,
             model_substitution: row.model_substitution,
+            semantic_cache: match &row.semantic_cache {
+                Some(text) => Some(from_json(&path, text)?),
+                None => None,
+            },
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

@@ -163,7 +163,7 @@ fn seconds(text: &str) -> Result<i64, String> {
             let count: i64 = digits.parse().ok().filter(|_| whole).ok_or_else(wrong)?;
             count.checked_mul(unit).ok_or_else(wrong)?
         }
-        None => go_duration(text).ok_or_else(wrong)?,
+        None => whole_seconds(text).ok_or_else(wrong)?,
     };
     if seconds < 1 {
         return Err(format!("`{text}` is shorter than a second"));
@@ -172,7 +172,7 @@ fn seconds(text: &str) -> Result<i64, String> {
 }
 
 /// Go's `time.ParseDuration` without signs, in whole seconds.
-fn go_duration(text: &str) -> Option<i64> {
+pub(super) fn whole_seconds(text: &str) -> Option<i64> {
     let mut rest = text;
     let mut nanoseconds: i128 = 0;
     while !rest.is_empty() {

@@ -35,6 +35,11 @@ impl Extra {
         self.fields.as_deref().filter(|_| self.wire == wire)
     }
 
+    /// The fields, wherever they came from.
+    pub fn fields(&self) -> Option<&Map<String, Value>> {
+        self.fields.as_deref()
+    }
+
     /// One field, if the extras came from `wire`.
     pub fn field(&self, wire: Wire, name: &str) -> Option<&Value> {
         self.of(wire)?.get(name)

@@ -12,6 +12,7 @@ mod extra;
 mod failure;
 mod model;
 mod operation;
+mod replay;
 mod usage;
 
 pub use accumulate::Accumulator;
@@ -25,6 +26,7 @@ pub use extra::{Extra, Wire};
 pub use failure::{Failure, FailureKind, Retry, Source};
 pub use model::ModelRef;
 pub use operation::Operation;
+pub use replay::replay;
 pub use usage::{Cost, Usage, UsageSource};
 
 /// A request of any operation, decoded.

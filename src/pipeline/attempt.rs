@@ -1,19 +1,23 @@
 //! The loop over targets, keys and retries.
 
 use super::backoff::pause;
-use super::call::Call;
+use super::cache_note::CacheNote;
+use super::cached::{Caching, Hit, Keeper, Start};
+use super::call::{Call, Purpose};
 use super::extra_fields::extra_fields;
 use super::pin::{Pinned, pinned};
 use super::price::{facts_of, require_price};
 use super::record::{Progress, Recorder};
 use super::redact::redact;
+use super::refusal::{no_key, refused};
+use super::replay::replayed;
 use super::stream::{StreamReply, Upstream};
 use super::translate::{Decoded, Passage, request_body, response_body, with_extra_fields};
 use super::{Reply, ReplyBody};
 use crate::app::App;
 use crate::config::pricing::ModelFacts;
 use crate::config::{Binding, MeterSpec, Unit};
-use crate::govern::{Estimate, Refusal, Ticket, cost_of};
+use crate::govern::{Estimate, Ticket, cost_of};
 use crate::llm::{Failure, FailureKind, Retry, Source, Usage, Wire};
 use crate::provider::{AccessList, Key, Secret, authorize, codec, url_path};
 use crate::route::{
@@ -33,8 +37,10 @@ use tokio::time::Instant;
 pub(super) struct Answer {
     target: Target,
     done: Done,
-    /// Kept to the end of a stream; a full answer has been read already.
-    places: (Permit, InFlight),
+    /// Kept to the end of a stream; a full answer has been read already, a kept one needs none.
+    places: Option<(Permit, InFlight)>,
+    cache: Start,
+    decoded: Decoded,
 }
 
 /// What one attempt brought.
@@ -45,8 +51,14 @@ struct Done {
 }
 
 enum Content {
-    Full { body: Bytes, used: Progress, raw_response: Option<Box<RawValue>> },
+    Full {
+        body: Bytes,
+        used: Progress,
+        raw_response: Option<Box<RawValue>>,
+    },
     Stream(Box<Upstream>),
+    /// Nobody was asked.
+    Kept(Box<Hit>),
 }
 
 /// How long a key rests after a rate limit that does not say how long.
@@ -67,13 +79,14 @@ pub(super) async fn run(
 ) -> Result<Answer, Failure> {
     let plan = make_plan(app, call)?;
     let decoded = Decoded::default();
+    let mut cache = Start::of(app, call, &decoded);
     let mut first: Option<Failure> = None;
     let last = plan.targets.len().saturating_sub(1);
     for (index, target) in plan.targets.into_iter().enumerate() {
         let attempt = Attempt { app, call, target: &target, index, is_last: index == last };
         let attempts = recorder.attempts();
-        let failure = match attempt.run(&decoded, recorder).await {
-            Ok((done, places)) => return Ok(Answer { target, done, places }),
+        let failure = match attempt.run(&decoded, &mut cache, recorder).await {
+            Ok((done, places)) => return Ok(Answer { target, done, places, cache, decoded }),
             Err(failure) => failure,
         };
         let stop = failure.retry == Retry::Never;
@@ -99,7 +112,8 @@ fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
         operation: call.operation,
         model: call.request.model(),
         fallbacks: call.request.fallbacks(),
-        virtual_key: call.caller.virtual_key.as_ref(),
+        // What the gateway asks for itself goes where the operator said, whoever pays.
+        virtual_key: call.caller.virtual_key.as_ref().filter(|_| call.purpose == Purpose::Client),
         offers: &app.offers,
     };
     let closed = |binding: &Binding| binding_closed(app, binding, now);
@@ -156,9 +170,16 @@ impl Attempt<'_> {
     async fn run(
         &self,
         decoded: &Decoded,
+        cache: &mut Start,
         recorder: &mut Recorder,
-    ) -> Result<(Done, (Permit, InFlight)), Failure> {
+    ) -> Result<(Done, Option<(Permit, InFlight)>), Failure> {
         let (ticket, series, facts) = self.admit().await?;
+        if let Start::On(caching) = cache
+            && let Some(hit) = self.kept(caching).await
+        {
+            recorder.serve(ticket, series, facts, false);
+            return Ok((Done::kept(hit), None));
+        }
         let body = request_body(self.call, self.target, decoded)?;
         let provider = &self.target.provider;
         let at_once = self.call.snapshot.client.drop_excess_requests;
@@ -179,7 +200,7 @@ impl Attempt<'_> {
                 Ok(done) => {
                     let reports_cost = provider.spec.quirks.reports_cost;
                     recorder.serve(ticket, series, facts, reports_cost);
-                    return Ok((done, (permit, in_flight)));
+                    return Ok((done, Some((permit, in_flight))));
                 }
                 Err(failure) => failure,
             };
@@ -207,6 +228,12 @@ impl Attempt<'_> {
         }
     }
 
+    /// An answer that is known already. Boxed: most requests have nothing to do with the cache.
+    async fn kept(&self, caching: &mut Caching) -> Option<Hit> {
+        let patience = self.target.provider.network.total_timeout;
+        Box::pin(caching.look_up(self.app, self.call, self.target, patience)).await
+    }
+
     /// Reserves what the request will probably use.
     async fn admit(&self) -> Result<(Ticket, u64, Option<Arc<ModelFacts>>), Failure> {
         let virtual_key = self.call.caller.virtual_key.as_ref();
@@ -221,7 +248,18 @@ impl Attempt<'_> {
         };
         let facts = facts_of(&self.call.snapshot, self.target);
         let prices = facts.and_then(|facts| facts.prices.as_ref());
-        require_price(self.target, facts, meters)?;
+        let own: SmallVec<[MeterSpec; 0]>;
+        let meters = match self.call.purpose {
+            Purpose::Client => {
+                require_price(self.target, facts, meters)?;
+                meters
+            }
+            // The caller has made one request and used no tokens of these: it pays, no more.
+            Purpose::Cache => {
+                own = meters.iter().filter(|meter| meter.unit == Unit::Cost).cloned().collect();
+                &own[..]
+            }
+        };
         let request = &self.call.request;
         let estimate = || {
             let bytes = request.body().len();
@@ -445,30 +483,67 @@ impl Attempt<'_> {
     }
 }
 
+impl Done {
+    fn kept(hit: Hit) -> Self {
+        let content = Content::Kept(Box::new(hit));
+        Done { headers: HeaderMap::new(), raw_request: None, content }
+    }
+}
+
 impl Answer {
     /// Closes the books of a full answer, or hands them to the stream.
     pub(super) fn finish(self, call: &Arc<Call>, recorder: Recorder) -> Reply {
-        let trail = recorder.trail();
+        let mut trail = recorder.trail();
         let Done { headers, raw_request, content } = self.done;
+        let app = recorder.shared_app();
+        let (caching, mut cache_status) = match self.cache {
+            Start::Off => (None, None),
+            Start::Past(reason) => (None, Some(CacheNote::past(reason))),
+            Start::On(caching) => {
+                let status = caching.note().status(None, 0);
+                (Some(caching), Some(status))
+            }
+        };
         let body = match content {
             Content::Full { body, used, raw_response } => {
                 let mut outcome = recorder.answered(used);
                 outcome.raw_request = raw_request;
                 outcome.raw_response = raw_response;
+                outcome.cache_debug = caching.as_ref().and_then(|it| it.note().debug(None));
                 let extra_fields = extra_fields(call, &outcome, &headers);
+                if let (Some(caching), Ok(request)) = (caching, self.decoded.shared(call)) {
+                    caching.keep(&app, call, &request, body.clone(), &outcome);
+                }
                 ReplyBody::Full(with_extra_fields(body, &extra_fields))
             }
-            Content::Stream(upstream) => ReplyBody::Stream(Box::new(StreamReply::new(
-                *upstream,
-                call.clone(),
-                self.target.provider.clone(),
-                headers.clone(),
-                raw_request,
-                recorder,
-                self.places,
-            ))),
+            Content::Stream(upstream) => {
+                let request = self.decoded.shared(call).ok();
+                let keeper = caching.zip(request).map(|(it, request)| Keeper::new(it, request));
+                let mut stream = StreamReply::new(
+                    *upstream,
+                    call.clone(),
+                    self.target.provider.clone(),
+                    headers.clone(),
+                    raw_request,
+                    recorder,
+                );
+                stream.keeper = keeper.map(Box::new);
+                stream.places = self.places;
+                ReplyBody::Stream(Box::new(stream))
+            }
+            Content::Kept(hit) => {
+                trail.provider = Some(hit.entry.provider.clone());
+                trail.model = Some(hit.entry.model.clone());
+                cache_status = Some(hit.note.status(Some(&hit.entry), app.now_ms()));
+                let asked = (&*self.target.provider.name, &*self.target.model);
+                let mut outcome = recorder.kept(&hit.entry, hit.note.is_semantic());
+                outcome.trail = trail.clone();
+                outcome.cache_debug = hit.note.debug(Some(asked));
+                let extra_fields = extra_fields(call, &outcome, &headers);
+                replayed(call, &hit.entry, &extra_fields)
+            }
         };
-        Reply { trail, headers, body }
+        Reply { trail, headers, body, cache_status }
     }
 }
 
@@ -509,70 +584,4 @@ fn not_a_stream(target: &Target) -> Failure {
     let message =
         format!("{} answered a streaming request with something else", target.provider.name);
     Failure::bad_response(message).with_code("invalid_upstream_response")
-}
-
-/// A closed meter in words. A limit of the key as a whole stops the request; one of a provider
-/// sends it on.
-fn refused(refusal: &Refusal, now: i64) -> Failure {
-    let meter = &refusal.meter;
-    let whole = &*meter.scope == "virtual_key";
-    let whose = if whole { "VK".to_owned() } else { format!("provider '{}'", meter.scope) };
-    let (used, limit) = (refusal.usage.used, meter.limit);
-    let (kind, code, message) = match meter.unit {
-        Unit::Cost => {
-            let dollars = |nano: i64| crate::llm::Cost(nano).dollars();
-            let (used, limit, held) = (dollars(used), dollars(limit), dollars(refusal.usage.held));
-            let message = if refusal.by_holds() {
-                format!(
-                    "Budget exceeded: {whose} budget is held by requests in flight: {used:.6} used \
-                     and {held:.6} held of {limit:.6} dollars"
-                )
-            } else {
-                format!("Budget exceeded: {whose} budget exceeded: {used:.4} >= {limit:.4} dollars")
-            };
-            (FailureKind::BudgetExceeded, "budget_exceeded", message)
-        }
-        Unit::Tokens => {
-            let (window, held) = (meter.window.label(), refusal.usage.held);
-            let message = if refusal.by_holds() {
-                format!(
-                    "{whose} token rate limit is held by requests in flight: {used} used and {held} \
-                     held of {limit} per {window}"
-                )
-            } else {
-                format!("{whose} token rate limit exceeded: {used} of {limit} per {window}")
-            };
-            (FailureKind::RateLimit, "token_limited", message)
-        }
-        Unit::Requests => {
-            let window = meter.window.label();
-            let message =
-                format!("{whose} request rate limit exceeded: {used} of {limit} per {window}");
-            (FailureKind::RateLimit, "request_limited", message)
-        }
-    };
-    let wait = u64::try_from(refusal.resets_at.saturating_sub(now)).unwrap_or(0);
-    Failure::new(Source::Gateway, kind, message)
-        .with_code(code)
-        .with_retry(if whole { Retry::Never } else { Retry::OtherTarget })
-        .with_retry_after(Some(Duration::from_secs(wait.max(1))))
-}
-
-fn no_key(target: &Target, reason: &NoKey, now_ms: i64) -> Failure {
-    let provider = &target.provider.name;
-    if let NoKey::Resting { until_ms, after } = reason {
-        let wait = u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0);
-        let message = format!("every key of {provider} is resting after {}", after.phrase());
-        return Failure::new(Source::Upstream, *after, message)
-            .with_retry(Retry::OtherTarget)
-            .with_retry_after(Some(Duration::from_millis(wait)));
-    }
-    let message = match reason {
-        NoKey::ModelNotServed => format!("no keys found that support model: {}", target.model),
-        NoKey::NotAllowed => {
-            format!("no keys found for provider: {provider} that this virtual key may use")
-        }
-        _ => format!("no keys found for provider: {provider}"),
-    };
-    Failure::new(Source::Gateway, FailureKind::NoKey, message).with_code("no_key")
 }

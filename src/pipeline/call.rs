@@ -10,6 +10,15 @@ use std::time::Instant;
 
 const SEND_BACK_RAW_RESPONSE: HeaderName = HeaderName::from_static("x-bf-send-back-raw-response");
 
+/// Who wants the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A client.
+    Client,
+    /// The cache: an embedding, or the judge's word. Never looked for in the cache itself.
+    Cache,
+}
+
 /// A client request with everything that is known about it before it is served.
 #[derive(Debug)]
 pub struct Call {
@@ -29,6 +38,8 @@ pub struct Call {
     pub snapshot: Arc<Snapshot>,
     /// Who is calling.
     pub caller: Caller,
+    /// Who wants the answer.
+    pub purpose: Purpose,
     /// When it arrived, for durations.
     pub arrived: Instant,
     /// When it arrived, Unix milliseconds.

@@ -25,6 +25,9 @@ pub(super) fn extra_fields(call: &Call, outcome: &Outcome, headers: &HeaderMap) 
     if outcome.estimated {
         object.text("usage_source", "estimated");
     }
+    if let Some(debug) = &outcome.cache_debug {
+        object.raw("cache_debug", debug.as_bytes());
+    }
     if let Some(request) = &outcome.raw_request {
         object.raw("raw_request", request.get().as_bytes());
     }

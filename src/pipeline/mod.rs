@@ -5,20 +5,25 @@
 
 mod attempt;
 mod backoff;
+mod cache_note;
+mod cached;
 mod call;
 mod explain;
 mod extra_fields;
+mod inner;
 mod model_lists;
 mod pin;
 mod price;
 mod raw_events;
 mod record;
 mod redact;
+mod refusal;
+mod replay;
 mod stream;
 mod translate;
 
 pub use crate::upstream::refuse_loop;
-pub use call::Call;
+pub use call::{Call, Purpose};
 pub use explain::{decision_json, explain};
 pub use model_lists::{first_model_lists, follow_model_lists};
 pub use record::{Recorder, turned_away};
@@ -39,6 +44,8 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The answer itself.
     pub body: ReplyBody,
+    /// What the cache did, as `Cache-Status` says it (RFC 9211).
+    pub cache_status: Option<String>,
 }
 
 /// The answer itself.
@@ -48,6 +55,8 @@ pub enum ReplyBody {
     Full(Bytes),
     /// Piece by piece.
     Stream(Box<StreamReply>),
+    /// All pieces of a stream at once: a kept answer.
+    Replay(Bytes),
 }
 
 /// Where an answer came from.

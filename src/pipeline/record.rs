@@ -3,10 +3,11 @@
 use super::Trail;
 use super::call::Call;
 use crate::app::App;
+use crate::cache::Entry;
 use crate::config::pricing::ModelFacts;
 use crate::govern::{Ticket, cost_of};
 use crate::llm::{Cost, Failure, FailureKind, Operation, Source, Usage, UsageSource};
-use crate::telemetry::{AttemptRow, RequestRow};
+use crate::telemetry::{AttemptRow, CacheRow, RequestRow};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Recorder {
     progress: Option<Progress>,
     /// Set while a provider is being asked: since when.
     asking: Option<Instant>,
+    /// Set when a kept answer is served.
+    cache: Option<CacheRow>,
     open: bool,
 }
 
@@ -63,9 +66,12 @@ enum Extent {
 pub(super) struct Outcome {
     pub(super) trail: Trail,
     pub(super) cost: Option<Cost>,
+    pub(super) usage: Usage,
     pub(super) estimated: bool,
     pub(super) latency: Duration,
     pub(super) chunk_index: u64,
+    /// What the cache did, as JSON text.
+    pub(super) cache_debug: Option<String>,
     pub(super) raw_request: Option<Box<RawValue>>,
     pub(super) raw_response: Option<Box<RawValue>>,
 }
@@ -81,6 +87,7 @@ impl Recorder {
             first_token: None,
             progress: None,
             asking: None,
+            cache: None,
             open: true,
         }
     }
@@ -88,6 +95,11 @@ impl Recorder {
     /// What this request shares with others.
     pub(super) fn app(&self) -> &App {
         &self.app
+    }
+
+    /// The same, to keep.
+    pub(super) fn shared_app(&self) -> Arc<App> {
+        self.app.clone()
     }
 
     /// Where the request has been so far.
@@ -163,6 +175,26 @@ impl Recorder {
         self.close(200, Extent::Whole, None)
     }
 
+    /// A kept answer is served. The request counts; tokens and money have been used by whoever asked
+    /// first.
+    pub(super) fn kept(mut self, entry: &Entry, semantic: bool) -> Outcome {
+        self.open = false;
+        if let Some(serving) = self.serving.take() {
+            serving.ticket.settle(Cost::ZERO, 0);
+        }
+        let latency = self.call.arrived.elapsed();
+        self.cache = Some(CacheRow {
+            kind: if semantic { "semantic" } else { "direct" },
+            saved_cost: Cost(entry.cost),
+            saved_us: entry.latency_us.saturating_sub(micros(latency)),
+        });
+        if self.call.request.stream() {
+            self.first_token();
+        }
+        self.write(200, Usage::default(), false, Some(Cost::ZERO), latency, None);
+        Outcome { cost: Some(Cost::ZERO), latency, ..Outcome::default() }
+    }
+
     /// The answer broke off after the client had seen a part of it.
     pub(super) fn broken(mut self, failure: &Failure) {
         self.close(200, Extent::Part, Some(failure));
@@ -199,7 +231,7 @@ impl Recorder {
         }
         let latency = self.call.arrived.elapsed();
         self.write(status, usage, estimated, cost, latency, failure);
-        Outcome { trail, cost, estimated, latency, ..Outcome::default() }
+        Outcome { trail, cost, usage, estimated, latency, ..Outcome::default() }
     }
 
     /// What was used, and whether that is the gateway's estimate: the learned input and the output
@@ -245,6 +277,7 @@ impl Recorder {
             usage,
             usage_source: if estimated { UsageSource::Estimated } else { UsageSource::Provider },
             cost,
+            cache: self.cache.take(),
             attempts: std::mem::take(&mut self.attempts),
             error: failure.map(|failure| failure.message.clone()),
             error_kind: failure.map(|failure| failure.kind.as_str()),
@@ -273,6 +306,7 @@ pub fn turned_away(app: &App, id: &Arc<str>, operation: Operation, failure: &Fai
         usage: Usage::default(),
         usage_source: UsageSource::Provider,
         cost: None,
+        cache: None,
         attempts: SmallVec::new(),
         error: None,
         error_kind: Some(failure.kind.as_str()),

@@ -3,6 +3,7 @@
 //! One chain without tasks or channels: the client's connection polls this body, and this body polls
 //! the provider's. Backpressure is the poll; a client that goes away drops the whole chain.
 
+use super::cached::Keeper;
 use super::call::Call;
 use super::extra_fields::extra_fields;
 use super::record::Recorder;
@@ -59,7 +60,10 @@ pub struct StreamReply {
     /// When the client last got a byte.
     last_sent: Instant,
     pieces: u64,
-    _places: (Permit, InFlight),
+    /// Kept to the end.
+    pub(super) places: Option<(Permit, InFlight)>,
+    /// Collects the stream, where it is to be kept.
+    pub(super) keeper: Option<Box<Keeper>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +135,6 @@ impl StreamReply {
         headers: HeaderMap,
         raw_request: Option<Box<RawValue>>,
         mut recorder: Recorder,
-        places: (Permit, InFlight),
     ) -> Self {
         recorder.first_token();
         // From here on the client has seen something: what was used is charged even if it leaves.
@@ -153,7 +156,8 @@ impl StreamReply {
             state: State::Running,
             last_content: now,
             last_sent: now,
-            _places: places,
+            places: None,
+            keeper: None,
         }
     }
 
@@ -237,6 +241,7 @@ impl StreamReply {
         self.state = State::Lingering;
         self.timer.as_mut().reset(Instant::now() + LINGER);
         let Some(recorder) = self.recorder.take() else { return };
+        let app = recorder.shared_app();
         let mut outcome = recorder.answered(self.source.passage.progress());
         outcome.chunk_index = self.pieces;
         outcome.raw_request = self.raw_request.take();
@@ -244,8 +249,14 @@ impl StreamReply {
             self.source.passage.raw_events().and_then(|text| {
                 RawValue::from_string(serde_json::Value::from(text).to_string()).ok()
             });
+        let keeper = self.keeper.take();
+        outcome.cache_debug = keeper.as_ref().and_then(|keeper| keeper.note().debug(None));
         let extra_fields = extra_fields(&self.call, &outcome, &self.headers);
         self.source.passage.finish(&extra_fields, &mut self.source.out);
+        if let Some(mut keeper) = keeper {
+            keeper.push(Bytes::copy_from_slice(&self.source.out));
+            keeper.keep(&app, &self.call, &outcome);
+        }
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -285,6 +296,9 @@ impl Body for StreamReply {
             if !this.source.out.is_empty() {
                 this.last_sent = Instant::now();
                 let bytes = this.source.out.split().freeze();
+                if let Some(keeper) = &mut this.keeper {
+                    keeper.push(bytes.clone());
+                }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if this.state == State::Done {

@@ -12,14 +12,14 @@ use crate::llm::{Event, Failure, FailureKind, Request, Source, Usage, Wire};
 use crate::provider::codec;
 use crate::route::Target;
 use bytes::{Bytes, BytesMut};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The wire format in which clients speak to this gateway.
 pub(super) const CLIENT: &OpenaiChat = &OpenaiChat;
 
 /// The client's request decoded, once, when some target needs it.
 #[derive(Debug, Default)]
-pub(super) struct Decoded(OnceLock<Request>);
+pub(super) struct Decoded(OnceLock<Arc<Request>>);
 
 impl Decoded {
     pub(super) fn get(&self, call: &Call) -> Result<&Request, Failure> {
@@ -27,7 +27,14 @@ impl Decoded {
             return Ok(request);
         }
         let request = CLIENT.decode_request(call.operation, call.request.body())?;
-        Ok(self.0.get_or_init(|| request))
+        Ok(self.0.get_or_init(|| Arc::new(request)))
+    }
+
+    /// The same, to keep.
+    pub(super) fn shared(&self, call: &Call) -> Result<Arc<Request>, Failure> {
+        self.get(call)?;
+        let shared = self.0.get().cloned();
+        shared.ok_or_else(|| Failure::invalid("the request could not be read"))
     }
 }
 

@@ -7,6 +7,8 @@ use super::listen::{bind, is_loopback};
 use super::watched::Patience;
 use crate::api;
 use crate::app::App;
+use crate::cache::{Cache, Clear, Folders, Grades, Store};
+use crate::config::cache::VectorStoreConfig;
 use crate::config::file::{self, StoreSettings};
 use crate::config::{Environment, Live};
 use crate::govern::{Ledger, flush_once, run_flusher};
@@ -35,6 +37,8 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 /// Memory that waiting request rows may take, in bytes.
 const LOG_QUEUE: usize = 16 * 1024 * 1024;
+/// How often expired entries of the cache are removed.
+const CACHE_SWEEP: Duration = Duration::from_secs(10);
 /// How long the last connections may take to notice that the process ends.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -87,8 +91,10 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     let store = open_store(app_dir, &config_store).await?;
     let log_store = open_logs(app_dir, &logs_store).await?;
     let rows = store.load_meters().await.map_err(|error| format!("config store: {error}"))?;
+    let vector_store = file.as_ref().map(|file| file.vector_store.clone()).unwrap_or_default();
     let live = Live::open(file, environment, store.clone());
     let live = live.await.map_err(|problems| problems.to_string())?;
+    let cache = open_cache(app_dir, &live, &vector_store)?;
     let request_log = RequestLog::start(log_store, LOG_QUEUE).await;
     let listeners = bind(&settings.host, settings.port, settings.threads).map_err(|error| {
         format!("cannot listen on {}:{}: {error}", settings.host, settings.port)
@@ -102,6 +108,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
         limits: Limits::default(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         request_log,
+        cache,
         decisions: Decisions::default(),
         started: Instant::now(),
         stop: CancellationToken::new(),
@@ -114,6 +121,7 @@ pub async fn start(settings: Settings) -> Result<Running, String> {
     background.spawn(run_flusher(app.ledger.clone(), store, flush.clone()));
     background.spawn(follow_configuration(app.clone(), flush.clone()));
     background.spawn(follow_model_lists(app.clone(), flush.clone()));
+    background.spawn(tend_cache(app.clone(), flush.clone()));
     let connections = Connections::serve(listeners, &app, &router(&app), settings.patience)?;
     Ok(Running { address, app, connections, background, flush })
 }
@@ -137,7 +145,18 @@ impl Running {
         self.background.wait().await;
         self.app.request_log.flush().await;
         flush_once(&self.app.ledger, &self.app.store).await;
+        close_cache(self.app).await;
     }
+}
+
+async fn close_cache(app: Arc<App>) {
+    if app.live.snapshot().cache.cleanup_on_shutdown
+        && let Err(error) = app.cache.store.clear(Clear::Everything).await
+    {
+        tracing::warn!("the cache was not cleared: {error}");
+    }
+    // A failure is logged by the store itself.
+    let _closed = tokio::task::spawn_blocking(move || app.cache.store.close()).await;
 }
 
 async fn open_store(app_dir: &Path, settings: &StoreSettings) -> Result<Db, String> {
@@ -158,6 +177,44 @@ async fn open_logs(app_dir: &Path, settings: &StoreSettings) -> Result<Option<Lo
     let path = app_dir.join(path);
     let store = LogStore::open(&path).await;
     store.map(Some).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn open_cache(
+    app_dir: &Path,
+    live: &Live,
+    vector_store: &VectorStoreConfig,
+) -> Result<Cache, String> {
+    let snapshot = live.snapshot();
+    let config = &snapshot.cache;
+    let environment = live.environment();
+    let named = environment.variable("TOLLBRIDGE_EMBEDDING_MODEL");
+    let folders = Folders { app_dir: app_dir.to_owned(), named: named.map(PathBuf::from) };
+    let bytes = u64::from(config.max_size_mb) << 20;
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let namespace = &config.vector_store_namespace;
+    let store = Store::open(vector_store, environment, app_dir, bytes, namespace, now_ms)?;
+    Ok(Cache::new(store, Grades::open(app_dir.join("cache-grades.jsonl")), folders))
+}
+
+/// Loads the model for local embeddings when the configuration asks for one, and removes entries that
+/// have expired.
+async fn tend_cache(app: Arc<App>, stop: CancellationToken) {
+    let mut versions = app.live.subscribe();
+    let mut sweep = tokio::time::interval(CACHE_SWEEP);
+    loop {
+        let snapshot = app.live.snapshot();
+        if snapshot.uses_cache {
+            let app = app.clone();
+            // It logs what goes wrong itself.
+            let load = move || app.cache.load_model(&snapshot.cache);
+            let _loaded = tokio::task::spawn_blocking(load).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = versions.changed() => if changed.is_err() { return },
+            _ = sweep.tick() => app.cache.store.remove_expired(app.now_ms()).await,
+        }
+    }
 }
 
 /// What a newcomer should know at once.

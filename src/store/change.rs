@@ -1,8 +1,8 @@
 //! Writing the configuration: all of a change in one transaction.
 
 use super::row::{
-    AuthRow, BindingRow, BudgetRow, ClientRow, FileHashRow, KeyRow, ProviderRow, RateLimitRow,
-    RetiredSecretRow, VirtualKeyRow,
+    AuthRow, BindingRow, BudgetRow, ClientRow, FileHashRow, KeyRow, PluginRow, ProviderRow,
+    RateLimitRow, RetiredSecretRow, VirtualKeyRow,
 };
 use super::{Db, Result};
 use sqlx::SqliteConnection;
@@ -22,6 +22,10 @@ pub struct ConfigChange {
     pub put_virtual_keys: Vec<VirtualKeyRows>,
     /// Ids of virtual keys to delete.
     pub delete_virtual_keys: Vec<String>,
+    /// Settings of plugins to write.
+    pub put_plugins: Vec<PluginRow>,
+    /// Names of plugins to forget.
+    pub delete_plugins: Vec<String>,
     /// Counters of limits that are gone.
     pub delete_meters: Vec<String>,
     /// Hashes of secrets that are a virtual key's no more.
@@ -78,6 +82,11 @@ impl Db {
         for rows in &change.put_virtual_keys {
             insert_virtual_key(rows, connection).await?;
         }
+        for row in &change.put_plugins {
+            let sql = "insert into plugin_settings (name, enabled, config) values ($1, $2, $3)";
+            let insert = sqlx::query(sql).bind(&row.name).bind(row.enabled).bind(&row.config);
+            insert.execute(&mut *connection).await?;
+        }
         for row in &change.put_retired_secrets {
             let sql = "insert into retired_secrets (secret_hash, retired_at) values ($1, $2)
                        on conflict (secret_hash) do update set retired_at = excluded.retired_at";
@@ -110,6 +119,11 @@ async fn delete_changed(change: &ConfigChange, connection: &mut SqliteConnection
     for id in put.chain(&change.delete_virtual_keys) {
         let sql = "delete from virtual_keys where id = $1";
         sqlx::query(sql).bind(id).execute(&mut *connection).await?;
+    }
+    let put = change.put_plugins.iter().map(|row| &row.name);
+    for name in put.chain(&change.delete_plugins) {
+        let sql = "delete from plugin_settings where name = $1";
+        sqlx::query(sql).bind(name).execute(&mut *connection).await?;
     }
     for hash in &change.delete_retired_secrets {
         let sql = "delete from retired_secrets where secret_hash = $1";
@@ -228,8 +242,8 @@ async fn insert_virtual_key(
     let row = &rows.virtual_key;
     let sql = "insert into virtual_keys (id, name, description, secret_hash, secret_masked,
             secret_is_id, is_active, team_id, customer_id, model_substitution,
-            restricts_providers, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+            restricts_providers, semantic_cache, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     sqlx::query(sql)
         .bind(&row.id)
         .bind(&row.name)
@@ -242,6 +256,7 @@ async fn insert_virtual_key(
         .bind(&row.customer_id)
         .bind(row.model_substitution)
         .bind(row.restricts_providers)
+        .bind(&row.semantic_cache)
         .bind(row.created_at)
         .bind(row.updated_at)
         .execute(&mut *connection)

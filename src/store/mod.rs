@@ -13,8 +13,8 @@ pub use change::{ConfigChange, ProviderRows, VirtualKeyRows};
 pub use error::{Error, Result};
 pub use meter::{MeterDelta, MeterRow};
 pub use row::{
-    AuthRow, BindingRow, BudgetRow, ClientRow, ConfigRows, FileHashRow, KeyRow, ProviderRow,
-    RateLimitRow, RetiredSecretRow, VirtualKeyRow,
+    AuthRow, BindingRow, BudgetRow, ClientRow, ConfigRows, FileHashRow, KeyRow, PluginRow,
+    ProviderRow, RateLimitRow, RetiredSecretRow, VirtualKeyRow,
 };
 
 use sqlx::SqlitePool;

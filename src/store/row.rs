@@ -13,6 +13,8 @@ pub struct ConfigRows {
     /// Credentials of the management API.
     pub auth: Option<AuthRow>,
     /// By name.
+    pub plugins: Vec<PluginRow>,
+    /// By name.
     pub providers: Vec<ProviderRow>,
     /// By provider and position.
     pub keys: Vec<KeyRow>,
@@ -54,6 +56,15 @@ pub struct AuthRow {
     pub admin_password: String,
     pub is_enabled: bool,
     pub disable_auth_on_inference: bool,
+}
+
+/// A row of `plugin_settings`.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+#[expect(missing_docs, reason = "columns; see migrations/config")]
+pub struct PluginRow {
+    pub name: String,
+    pub enabled: bool,
+    pub config: String,
 }
 
 /// A row of `providers`.
@@ -118,6 +129,7 @@ pub struct VirtualKeyRow {
     pub customer_id: Option<String>,
     pub model_substitution: bool,
     pub restricts_providers: bool,
+    pub semantic_cache: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }
@@ -195,6 +207,8 @@ impl Db {
         let client = sqlx::query_as(sql).fetch_optional(&mut *read).await?;
         let sql = "select * from auth_settings where id = 1";
         let auth = sqlx::query_as(sql).fetch_optional(&mut *read).await?;
+        let sql = "select * from plugin_settings order by name";
+        let plugins = sqlx::query_as(sql).fetch_all(&mut *read).await?;
         let sql = "select * from providers order by name";
         let providers = sqlx::query_as(sql).fetch_all(&mut *read).await?;
         let sql = "select * from provider_keys order by provider, position";
@@ -214,6 +228,7 @@ impl Db {
             version,
             client,
             auth,
+            plugins,
             providers,
             keys,
             virtual_keys,

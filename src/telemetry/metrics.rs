@@ -4,7 +4,7 @@
 //! article queries (`bifrost_requests_total`, `bifrost_failover_total`). Handles of a series are
 //! resolved once and then shared, so that counting costs no label strings.
 
-use super::row::{AttemptRow, RequestRow};
+use super::row::{AttemptRow, CacheRow, RequestRow};
 use crate::llm::{Cost, FailureKind};
 use hashbrown::HashMap;
 use prometheus::core::{AtomicF64, AtomicU64, GenericCounter, GenericCounterVec};
@@ -62,6 +62,7 @@ pub struct Metrics {
     upstream_latency: HistogramVec,
     first_token_latency: HistogramVec,
     failover: Counters,
+    cache_hits: Counters,
     unpriced: Counters,
     http_requests: Counters,
     http_duration: HistogramVec,
@@ -125,6 +126,7 @@ impl Metrics {
         registry.register(Box::new(log_dropped.clone()))?;
         let status_code = with(&["status_code"]);
         let is_success = with(&["is_success"]);
+        let cache_type = with(&["cache_type"]);
         let http = &["path", "method", "status"][..];
         Ok(Arc::new(Metrics {
             series: RwLock::default(),
@@ -167,6 +169,11 @@ impl Metrics {
                 "Times that another provider was tried after one failed",
                 &["from_provider", "to_provider"],
             )?,
+            cache_hits: counter(
+                "bifrost_cache_hits_total",
+                "Requests answered by the cache: direct (the exact request) or semantic",
+                &cache_type,
+            )?,
             unpriced: counter(
                 "tollbridge_unpriced_requests_total",
                 "Answered requests whose model has no price",
@@ -186,6 +193,9 @@ impl Metrics {
 
     /// Counts a finished client request and its attempts.
     pub fn record(&self, row: &RequestRow) {
+        if let Some(cache) = &row.cache {
+            self.record_cache_hit(row, cache);
+        }
         let mut retries = 0;
         for (at, attempt) in row.attempts.iter().enumerate() {
             let next = row.attempts.get(at + 1);
@@ -206,6 +216,21 @@ impl Metrics {
             self.record_target(row, attempt, retries);
             retries = 0;
         }
+    }
+
+    /// Nobody was asked, so there is no provider and no key to name. The model is the client's word and
+    /// no label.
+    fn record_cache_hit(&self, row: &RequestRow, cache: &CacheRow) {
+        let (key_id, key_name) = match &row.virtual_key {
+            Some((id, name)) => (&**id, &**name),
+            None => ("", ""),
+        };
+        let mut labels = [""; 17];
+        labels[2] = row.operation;
+        labels[3] = key_id;
+        labels[4] = key_name;
+        labels[16] = cache.kind;
+        self.cache_hits.with_label_values(&labels).inc();
     }
 
     fn record_target(&self, row: &RequestRow, attempt: &AttemptRow, retries: u32) {

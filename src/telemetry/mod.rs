@@ -19,4 +19,4 @@ pub use request_log::RequestLog;
 pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
 #[cfg(test)]
 pub(crate) use row::fixture;
-pub use row::{AttemptRow, Outcome, RequestRow};
+pub use row::{AttemptRow, CacheRow, Outcome, RequestRow};

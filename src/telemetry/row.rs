@@ -35,12 +35,25 @@ pub struct RequestRow {
     pub usage_source: UsageSource,
     /// What it cost; `None` when the model has no price.
     pub cost: Option<Cost>,
+    /// Set when a kept answer was served and no provider was asked.
+    pub cache: Option<CacheRow>,
     /// Every attempt in order.
     pub attempts: SmallVec<[AttemptRow; 2]>,
     /// What went wrong, in plain words.
     pub error: Option<String>,
     /// What went wrong, as `FailureKind::as_str`.
     pub error_kind: Option<&'static str>,
+}
+
+/// A kept answer that was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheRow {
+    /// `direct` (the exact request) or `semantic`.
+    pub kind: &'static str,
+    /// What the answer had cost.
+    pub saved_cost: Cost,
+    /// Microseconds that the answer had taken longer.
+    pub saved_us: u64,
 }
 
 /// One attempt at one provider key.
@@ -159,6 +172,7 @@ pub(crate) mod fixture {
             usage: Usage { input: 10, output: 20, ..Usage::default() },
             usage_source: UsageSource::Provider,
             cost: Some(Cost(412_000)),
+            cache: None,
             attempts: [attempt("openai", None)].into_iter().collect(),
             error: None,
             error_kind: None,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod cache;
 mod disconnect;
 mod failover;
 mod fidelity;

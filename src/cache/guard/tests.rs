@@ -1,0 +1,197 @@
+use super::{DifferenceKind, compare};
+
+#[track_caller]
+fn same(asked: &str, stored: &str) {
+    assert_eq!(compare(asked, stored), Ok(()), "{asked} | {stored}");
+    assert_eq!(compare(stored, asked), Ok(()), "{stored} | {asked}");
+}
+
+#[track_caller]
+fn other(kind: DifferenceKind, asked: &str, stored: &str) {
+    let found = compare(asked, stored).expect_err("they differ");
+    assert_eq!(found.kind, kind, "{asked} | {stored}: {found}");
+    assert!(compare(stored, asked).is_err(), "{stored} | {asked}");
+}
+
+#[test]
+fn wording_case_and_politeness_do_not_count() {
+    same("who is the president of france", "Who is the President of France?");
+    same("HOW DO I RESET MY PASSWORD", "How do I reset my password?");
+    same(
+        "Could you please tell me how to reset my password? Thanks!",
+        "how can I reset my password",
+    );
+    same("How do I purchase a mobile phone?", "How do I buy a cell phone?");
+    same("How do I turn my router off?", "How can I turn off my router?");
+    same("What's the user name?", "What is the username");
+    same("how do i delte my account", "How do I delete my account?");
+}
+
+#[test]
+fn negation_counts_in_every_spelling() {
+    other(DifferenceKind::Negation, "Cancel my order", "Do not cancel my order");
+    other(DifferenceKind::Negation, "Why does it start?", "Why doesn’t it start?");
+    other(DifferenceKind::Negation, "Tea with milk", "Tea without milk");
+    same("My laptop won't turn on", "my laptop does not turn on");
+    other(
+        DifferenceKind::Negation,
+        "List users who are active but not verified",
+        "List users who are verified but not active",
+    );
+}
+
+#[test]
+fn a_number_is_the_same_in_every_notation() {
+    same("Give me five tips", "Give me 5 tips");
+    same("Is 1,000 enough?", "Is 1000 enough?");
+    same("Meet me at 3pm", "Meet me at 15:00");
+    same("Meet me at 3 pm", "Meet me at 15:00");
+    same("What is 50% of 80?", "What is 50 percent of 80?");
+    same("Who won World War II?", "Who won World War 2?");
+    same("the 2nd amendment", "the second amendment");
+    same("twenty five apples", "25 apples");
+    other(DifferenceKind::Number, "Give me five tips", "Give me six tips");
+    other(DifferenceKind::Number, "Python 3.1 features", "Python 3.10 features");
+    other(DifferenceKind::Date, "Meet me at 3pm", "Meet me at 3am");
+    other(DifferenceKind::Date, "Sales in 2023", "Sales in 2024");
+}
+
+#[test]
+fn units_and_currencies_count() {
+    same("How long is 10km?", "How long is 10 kilometres?");
+    same("What is $50?", "What is 50 dollars?");
+    other(DifferenceKind::Unit, "How far is 10 km?", "How far is 10 miles?");
+    other(DifferenceKind::Unit, "Is $50 enough?", "Is €50 enough?");
+    other(DifferenceKind::Unit, "Is 20 °C warm?", "Is 20 °F warm?");
+}
+
+#[test]
+fn names_quotations_and_code_count() {
+    other(
+        DifferenceKind::Name,
+        "What is the capital of Austria?",
+        "What is the capital of Australia?",
+    );
+    other(DifferenceKind::Quotation, "What does \"yes\" mean?", "What does “no” mean?");
+    same("Translate \"good morning\" to Spanish", "Translate ‘Good morning.’ to Spanish");
+    other(DifferenceKind::Code, "What does git log -p do?", "What does git log -n do?");
+    other(DifferenceKind::Code, "Open https://a.example/b", "Open https://a.example/c");
+    other(DifferenceKind::Code, "How do I use useState?", "How do I use useMemo?");
+    other(DifferenceKind::Code, "Is x < 5?", "Is x > 5?");
+}
+
+#[test]
+fn language_and_format_count() {
+    other(DifferenceKind::Language, "Explain gravity", "Explain gravity in Spanish");
+    other(
+        DifferenceKind::Language,
+        "What is the time in Rome?",
+        "Wie spät ist es in Rom und wo ist das?",
+    );
+    other(DifferenceKind::Language, "machine learning", "машинное обучение");
+    other(DifferenceKind::Format, "List the planets", "List the planets as JSON");
+}
+
+#[test]
+fn opposites_directions_and_questions_count() {
+    other(DifferenceKind::Opposite, "How do I enable it?", "How do I disable it?");
+    other(DifferenceKind::Opposite, "Turn the lights on", "Turn the lights off");
+    other(DifferenceKind::Direction, "From Rome to Oslo by train", "From Oslo to Rome by train");
+    other(DifferenceKind::Direction, "Convert JSON to XML", "Convert XML to JSON");
+    other(DifferenceKind::Direction, "Why do dogs chase cats?", "Why do cats chase dogs?");
+    same("Is Rust or Go faster?", "Is Go or Rust faster?");
+    other(DifferenceKind::Question, "When was the bridge built?", "Why was the bridge built?");
+    other(DifferenceKind::Question, "Can I cancel my order?", "Cancel my order");
+    other(DifferenceKind::Person, "What is my name?", "What is your name?");
+}
+
+#[test]
+fn small_words_count_where_they_turn_the_meaning() {
+    other(DifferenceKind::Direction, "Flights from Rome", "Flights to Rome");
+    other(DifferenceKind::Opposite, "How do I zoom in?", "How do I zoom out?");
+    other(DifferenceKind::Opposite, "Is the light on?", "Is the light off?");
+    other(DifferenceKind::Date, "Who won the election?", "Who will win the election?");
+    other(DifferenceKind::Date, "Is it raining?", "Will it rain?");
+    other(DifferenceKind::Question, "Can I pay by card?", "Do I have to pay by card?");
+    same("Is it possible to pay by card?", "Can I pay by card?");
+}
+
+#[test]
+fn one_substituted_word_is_another_question() {
+    other(DifferenceKind::Subject, "How do I boil an egg?", "How do I fry an egg?");
+    other(DifferenceKind::Subject, "How do I make candles?", "How do I use candles?");
+    other(DifferenceKind::Subject, "How do I delete a branch?", "How do I delete a remote branch?");
+}
+
+/// A generator of texts that depends on nothing but its seed.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    fn text(&mut self) -> String {
+        const PIECES: [&str; 42] = [
+            "how",
+            "do",
+            "I",
+            "not",
+            "turn",
+            "on",
+            " ",
+            " ",
+            "  ",
+            "\n",
+            "'",
+            "\"",
+            "`",
+            "“",
+            "”",
+            "«",
+            "»",
+            "-",
+            "--",
+            ".",
+            ",",
+            ":",
+            "/",
+            "$",
+            "€",
+            "%",
+            "5",
+            "12",
+            "3pm",
+            "1,000",
+            "2024-05-01",
+            "°C",
+            "é",
+            "ß",
+            "İ",
+            "日本",
+            "ไทย",
+            "🦀",
+            "\u{301}",
+            "\u{e000}",
+            "n't",
+            "=>",
+        ];
+        (0..self.next(24)).map(|_| PIECES[self.next(PIECES.len())]).collect()
+    }
+}
+
+#[test]
+fn any_texts_compare_without_panic_and_both_ways_alike() {
+    let mut noise = Noise(7);
+    let mut differing = 0;
+    for _ in 0..4_000 {
+        let (a, b) = (noise.text(), noise.text());
+        let verdict = compare(&a, &b);
+        assert_eq!(verdict.is_ok(), compare(&b, &a).is_ok(), "{a:?} {b:?}");
+        assert_eq!(compare(&a, &format!(" {a}\n")), Ok(()), "{a:?}");
+        differing += usize::from(verdict.is_err());
+    }
+    assert!(differing > 2_500, "{differing}");
+}

@@ -1,0 +1,77 @@
+//! Which answers are kept.
+
+use crate::config::cache::CacheConfig;
+use crate::llm::{Part, Response, StopReason};
+
+/// Answers of more bytes are not kept.
+pub const LARGEST: usize = 1 << 20;
+
+/// Whether somebody else may get this answer: it is complete, it says something, and it is neither a
+/// refusal nor, unless asked for, a call of a tool.
+pub fn may_keep(response: &Response, config: &CacheConfig) -> bool {
+    match response {
+        Response::Embedding(embedding) => !embedding.data.is_empty(),
+        Response::Chat(chat) => {
+            !chat.choices.is_empty()
+                && chat.choices.iter().all(|choice| {
+                    let stopped = match &choice.stop {
+                        Some(
+                            StopReason::Stop | StopReason::StopSequence(_) | StopReason::Length,
+                        ) => true,
+                        Some(StopReason::ToolCalls) => config.cache_tools,
+                        _ => false,
+                    };
+                    stopped && says_something(&choice.parts, config)
+                })
+        }
+    }
+}
+
+fn says_something(parts: &[Part], config: &CacheConfig) -> bool {
+    let mut says = false;
+    for part in parts {
+        match part {
+            Part::Text { text, .. } => says |= !text.trim().is_empty(),
+            Part::ToolCall { .. } if config.cache_tools => says = true,
+            Part::Reasoning { .. } => {}
+            _ => return false,
+        }
+    }
+    says
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::{ChatResponse, Choice, Extra};
+
+    fn answer(parts: Vec<Part>, stop: StopReason) -> Response {
+        let choice = Choice { parts, stop: Some(stop), ..Choice::default() };
+        Response::Chat(Box::new(ChatResponse { choices: vec![choice], ..ChatResponse::default() }))
+    }
+
+    #[test]
+    fn what_is_no_good_for_others_is_not_kept() {
+        let config = CacheConfig::default();
+        let text = || vec![Part::text("At nine.")];
+        assert!(may_keep(&answer(text(), StopReason::Stop), &config));
+        assert!(may_keep(&answer(text(), StopReason::Length), &config));
+        assert!(!may_keep(&answer(text(), StopReason::ContentFilter), &config));
+        assert!(!may_keep(&answer(text(), StopReason::Other("odd".into())), &config));
+        assert!(!may_keep(&answer(vec![Part::text("  ")], StopReason::Stop), &config));
+        let refusal = vec![Part::Refusal { text: "No.".into() }];
+        assert!(!may_keep(&answer(refusal, StopReason::Stop), &config));
+        let call = || {
+            let (id, name) = ("1".into(), "f".into());
+            let (arguments, signature, extra) = ("{}".into(), None, Extra::default());
+            answer(
+                vec![Part::ToolCall { id, name, arguments, signature, extra }],
+                StopReason::ToolCalls,
+            )
+        };
+        assert!(!may_keep(&call(), &config));
+        assert!(may_keep(&call(), &CacheConfig { cache_tools: true, ..config }));
+        let none = Response::Chat(Box::default());
+        assert!(!may_keep(&none, &CacheConfig::default()));
+    }
+}

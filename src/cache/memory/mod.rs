@@ -1,0 +1,259 @@
+//! The store in this process's memory: exact entries by fingerprint, similar ones by vector.
+//!
+//! The hard filters are structural: each [`Partition`] has its vectors for itself, and a search
+//! never touches another's. What has expired is not returned, whether it is removed yet or not.
+//!
+//! # Locks
+//!
+//! | lock | held for | by |
+//! |---|---|---|
+//! | a shard of a map | a look-up or an insertion; a walk through 1/64 of the entries | all |
+//! | the rows of a partition | a few blocks of a search (up to some 0.2 ms), one change | searches, the writer |
+//! | the writer's turn | one put with its evictions; [`AT_ONCE`] removals | puts, clears, evictions |
+//!
+//! They are taken from the bottom up, and only the writer holds two. An exact look-up waits for
+//! nothing but its shard. A big clear lets others have their turn after every few entries. Nothing
+//! is built in the background, since the search needs no graph (see `rows.rs`).
+
+mod kept;
+mod persist;
+mod rows;
+mod shards;
+mod simd;
+mod sketch;
+
+#[cfg(test)]
+mod tests;
+
+pub use persist::Journal;
+
+use super::entry::{Clear, Entry, Fill, Fingerprint, Partition};
+use kept::{Clock, Kept};
+use parking_lot::{Mutex, MutexGuard};
+use persist::Feed;
+use rows::{Rows, Wanted};
+use shards::{Shards, Spread};
+use sketch::Sketch;
+use std::sync::{Arc, OnceLock};
+
+/// Entries of a partition up to which a search compares every vector, and so finds exactly the
+/// nearest. Measured with 384 dimensions: 0.16 ms for these, 0.6 ms for 100,000 by their sketches,
+/// where every vector would take 5 ms and more.
+const FLAT_ROWS: usize = 4096;
+/// Entries that a big removal takes out in one turn.
+const AT_ONCE: usize = 64;
+
+/// Answers in memory, up to a number of bytes. Shared by all request threads.
+#[derive(Debug)]
+pub struct MemoryStore {
+    exact: Shards<Fingerprint, Arc<Kept>>,
+    partitions: Shards<Partition, Arc<Rows>>,
+    writer: Mutex<Clock>,
+    feed: OnceLock<Feed>,
+    max_bytes: u64,
+    flat_rows: usize,
+}
+
+impl MemoryStore {
+    /// An empty store. `max_bytes` counts entries, vectors and what belongs to them, estimated;
+    /// beyond it those go that were not used for the longest time, roughly.
+    pub fn new(max_bytes: u64) -> Self {
+        Self::with_flat_rows(max_bytes, FLAT_ROWS)
+    }
+
+    /// With another bound of the exact search.
+    fn with_flat_rows(max_bytes: u64, flat_rows: usize) -> Self {
+        MemoryStore {
+            exact: Shards::new(),
+            partitions: Shards::new(),
+            writer: Mutex::default(),
+            feed: OnceLock::new(),
+            max_bytes,
+            flat_rows,
+        }
+    }
+
+    /// The entry of exactly this request, unless it has expired by `now_ms` (Unix milliseconds).
+    pub fn exact(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Arc<Entry>> {
+        let kept = self.exact.get(fingerprint)?;
+        if kept.entry.expires_ms <= now_ms {
+            return None;
+        }
+        kept.touch();
+        Some(kept.entry.clone())
+    }
+
+    /// The entry of this id for showing it: expired or not, and without counting as used.
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
+        self.exact.get(fingerprint).map(|kept| kept.entry.clone())
+    }
+
+    /// Up to `limit` entries of the partition with a cosine of at least `floor`, best first. Vectors
+    /// are normalised; one of another length than the partition's finds nothing. All that is
+    /// returned counts as used.
+    ///
+    /// Takes up to a millisecond of processor time among 100,000 entries.
+    pub fn nearest(
+        &self,
+        partition: &Partition,
+        vector: &[f32],
+        limit: usize,
+        floor: f32,
+        now_ms: i64,
+    ) -> Vec<(Arc<Entry>, f32)> {
+        let Some(rows) = self.partitions.get(partition) else { return Vec::new() };
+        rows.nearest(&Wanted { vector, limit, floor, now_ms, flat_rows: self.flat_rows })
+    }
+
+    /// Adds an entry in the place of one of the same fingerprint. Without a vector, or with one of
+    /// another length than the partition's, it answers the exact request only. One that is larger
+    /// than the store is not kept.
+    pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
+        let vector = vector.filter(|vector| !vector.is_empty());
+        let sketched = vector.as_deref().map(|vector| (vector, Sketch::of(vector)));
+        let mut clock = self.writer.lock();
+        let replaced = self.exact.get(&entry.fingerprint);
+        if let Some(replaced) = &replaced {
+            self.unlink(&mut clock, replaced);
+        }
+        if kept::size(&entry, vector.as_ref().map(|vector| vector.len())) > self.max_bytes {
+            self.feed(|feed| feed.remove(&entry.fingerprint));
+            return;
+        }
+        let evicted = self.link(&mut clock, entry.clone(), sketched);
+        self.feed(move |feed| feed.put(entry, vector));
+        drop(clock);
+        // What is freed is freed without the lock.
+        drop((replaced, evicted));
+    }
+
+    /// Removes entries and says how many. All that were there at the call are gone at its return;
+    /// takes up to a second for 100,000, in which others are not held up.
+    pub fn clear(&self, what: &Clear) -> u64 {
+        let removed = match what {
+            Clear::One(fingerprint) => {
+                self.exact.get(fingerprint).map_or(0, |kept| self.remove_all(&[kept]))
+            }
+            Clear::Scope(scope) => self.remove_where(|entry| entry.scope == *scope),
+            Clear::CacheKey(key) => self.remove_where(|entry| entry.cache_key == *key),
+            Clear::Everything => self.remove_where(|_| true),
+        };
+        // Afterwards, so that the journal has nothing behind it that was removed here. What was put
+        // meanwhile and stays may be missing after a restart.
+        self.feed(|feed| feed.clear(what));
+        removed
+    }
+
+    /// Removes what has expired by `now_ms` (Unix milliseconds) and says how many. Looks at every
+    /// entry, which takes some 10 ms for 100,000; for a background task every few seconds.
+    pub fn remove_expired(&self, now_ms: i64) -> u64 {
+        self.remove_where(|entry| entry.expires_ms <= now_ms)
+    }
+
+    /// How full it is, with what has expired and is not removed yet.
+    pub fn fill(&self) -> Fill {
+        let clock = self.writer.lock();
+        Fill { entries: clock.len() as u64, bytes: clock.bytes }
+    }
+
+    /// Shows every entry and its vector, in no order. What comes or goes meanwhile may be shown or
+    /// not. Locks are not held while `show` runs.
+    pub fn each(&self, mut show: impl FnMut(&Arc<Entry>, Option<&[f32]>)) {
+        self.exact.each(
+            |_| true,
+            |all| {
+                for kept in all {
+                    let vector = kept.rows.as_ref().and_then(|rows| rows.vector(&kept));
+                    show(&kept.entry, vector.as_deref());
+                }
+            },
+        );
+    }
+
+    fn remove_where(&self, wanted: impl Fn(&Entry) -> bool) -> u64 {
+        let mut removed = 0;
+        self.exact.each(|kept| wanted(&kept.entry), |all| removed += self.remove_all(&all));
+        removed
+    }
+
+    fn remove_all(&self, all: &[Arc<Kept>]) -> u64 {
+        let mut removed = 0;
+        let mut clock = self.writer.lock();
+        for some in all.chunks(AT_ONCE) {
+            for kept in some {
+                if clock.holds(kept) {
+                    removed += 1;
+                    self.unlink(&mut clock, kept);
+                }
+            }
+            MutexGuard::bump(&mut clock);
+        }
+        removed
+    }
+
+    /// Puts an entry in its places and evicts until it fits. Returns what was evicted.
+    fn link(
+        &self,
+        clock: &mut Clock,
+        entry: Arc<Entry>,
+        sketched: Option<(&[f32], Sketch)>,
+    ) -> Vec<Arc<Kept>> {
+        let row = sketched.and_then(|(vector, sketch)| {
+            let rows = self.rows(&entry.partition, vector.len())?;
+            Some((rows, vector, sketch))
+        });
+        let kept = Arc::new(Kept::new(entry, row.as_ref().map(|(rows, ..)| rows.clone())));
+        self.exact.insert(kept.entry.fingerprint, kept.clone());
+        clock.insert(kept.clone());
+        if let Some((rows, vector, sketch)) = row {
+            rows.push(&kept, vector, sketch);
+        }
+        let mut evicted = Vec::new();
+        while clock.bytes > self.max_bytes {
+            let Some(victim) = clock.victim(&kept) else { break };
+            self.unlink(clock, &victim);
+            self.feed(|feed| feed.remove(&victim.entry.fingerprint));
+            evicted.push(victim);
+        }
+        evicted
+    }
+
+    /// Takes an entry out of all of its places.
+    fn unlink(&self, clock: &mut Clock, kept: &Kept) {
+        clock.remove(kept);
+        self.exact.remove(&kept.entry.fingerprint);
+        let Some(rows) = &kept.rows else { return };
+        rows.remove(kept);
+        if rows.len() == 0 {
+            self.partitions.remove(&kept.entry.partition);
+        }
+    }
+
+    /// The rows of a partition, if they are of this length.
+    fn rows(&self, partition: &Partition, dimensions: usize) -> Option<Arc<Rows>> {
+        if let Some(rows) = self.partitions.get(partition) {
+            return (rows.dimensions() == dimensions).then_some(rows);
+        }
+        let rows = Arc::new(Rows::new(dimensions));
+        self.partitions.insert(*partition, rows.clone());
+        Some(rows)
+    }
+
+    fn feed(&self, tell: impl FnOnce(&Feed)) {
+        if let Some(feed) = self.feed.get() {
+            tell(feed);
+        }
+    }
+}
+
+impl Spread for Fingerprint {
+    fn byte(&self) -> u8 {
+        self.0[0]
+    }
+}
+
+impl Spread for Partition {
+    fn byte(&self) -> u8 {
+        self.0[0]
+    }
+}

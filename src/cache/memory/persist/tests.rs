@@ -1,0 +1,308 @@
+use super::super::tests::{Dice, entry, fingerprint};
+use super::*;
+use crate::cache::Partition;
+use std::collections::BTreeMap;
+
+const ROOM: u64 = 1 << 40;
+const QUICK: Pace = Pace {
+    flush: Duration::from_millis(5),
+    heal: Duration::from_millis(5),
+    slack: 64 << 20,
+    waiting: 64 << 20,
+};
+
+/// A folder of its own for each test, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("tollbridge-journal-{}-{name}", std::process::id()));
+        let _absent = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Folder(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("cache.journal")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _absent = fs::remove_dir_all(&self.0);
+    }
+}
+
+type Content = BTreeMap<Fingerprint, (Entry, Option<Vec<f32>>)>;
+
+fn content(store: &MemoryStore) -> Content {
+    let mut content = Content::new();
+    store.each(|entry, vector| {
+        content.insert(entry.fingerprint, ((**entry).clone(), vector.map(<[f32]>::to_vec)));
+    });
+    content
+}
+
+fn opened(path: &Path, now_ms: i64, pace: Pace) -> (Arc<MemoryStore>, Journal) {
+    let store = Arc::new(MemoryStore::new(ROOM));
+    let journal = Journal::open_at(&store, path, now_ms, pace).unwrap();
+    (store, journal)
+}
+
+/// What a start with this file finds.
+fn loaded(path: &Path, now_ms: i64) -> Content {
+    content(&opened(path, now_ms, PACE).0)
+}
+
+fn put(store: &MemoryStore, number: u64, scope: &str, expires_ms: i64) {
+    let vector = (!number.is_multiple_of(3)).then(|| Dice::new(number).vector(24).into());
+    store.put(entry(number, (number % 2) as u8, scope, expires_ms).into(), vector);
+}
+
+#[test]
+fn a_restart_finds_what_was_there() {
+    let folder = Folder::new("restart");
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    for number in 0..20 {
+        put(&store, number, ["a", "b"][(number % 2) as usize], 100 + number as i64);
+    }
+    put(&store, 4, "c", 500);
+    store.clear(&Clear::One(fingerprint(6)));
+    store.clear(&Clear::Scope("b".into()));
+    put(&store, 1, "b", 500);
+    let before = content(&store);
+    assert_eq!(before.len(), 10);
+    journal.close();
+    assert_eq!(loaded(&folder.file(), 0), before);
+    let later = loaded(&folder.file(), 110);
+    assert!(later.values().all(|(entry, _)| entry.expires_ms > 110));
+    assert_eq!(later.len(), before.values().filter(|(e, _)| e.expires_ms > 110).count());
+    assert_eq!(later.len(), 6);
+
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    store.clear(&Clear::CacheKey("".into()));
+    drop(journal);
+    assert_eq!(loaded(&folder.file(), 0), Content::new());
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    put(&store, 1, "a", 100);
+    store.clear(&Clear::Everything);
+    put(&store, 2, "a", 100);
+    drop((store, journal));
+    assert_eq!(loaded(&folder.file(), 0).into_keys().collect::<Vec<_>>(), [fingerprint(2)]);
+}
+
+#[test]
+fn an_expired_successor_hides_what_it_replaced() {
+    let folder = Folder::new("successor");
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    put(&store, 1, "a", 500);
+    put(&store, 1, "a", 100);
+    journal.close();
+    assert_eq!(loaded(&folder.file(), 200), Content::new());
+}
+
+#[test]
+fn the_file_is_for_the_owner_alone() {
+    let folder = Folder::new("mode");
+    let mode = || fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777;
+    drop(opened(&folder.file(), 0, PACE));
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o644)).unwrap();
+    let (store, journal) = opened(&folder.file(), 0, Pace { slack: 0, ..QUICK });
+    assert_eq!(mode(), 0o600);
+    (0..50).for_each(|_| put(&store, 1, "a", 100));
+    wait(|| fs::metadata(folder.file()).unwrap().len() < 1000);
+    assert_eq!(mode(), 0o600);
+    drop(journal);
+}
+
+/// The bytes of a journal of `count` entries, and where each record ends.
+fn journal_of(folder: &Folder, count: u64) -> (Vec<u8>, Vec<usize>) {
+    let mut ends = vec![HEADER.len()];
+    for number in 0..count {
+        let (store, journal) = opened(&folder.file(), 0, PACE);
+        put(&store, number, "a", 100);
+        journal.close();
+        ends.push(fs::metadata(folder.file()).unwrap().len() as usize);
+    }
+    (fs::read(folder.file()).unwrap(), ends)
+}
+
+#[test]
+fn a_torn_end_is_cut_off_wherever_it_is_torn() {
+    let folder = Folder::new("torn");
+    let (bytes, ends) = journal_of(&folder, 3);
+    for end in ends[2]..bytes.len() {
+        fs::write(folder.file(), &bytes[..end]).unwrap();
+        let (store, journal) = opened(&folder.file(), 0, PACE);
+        assert_eq!(content(&store).len(), 2, "{end}");
+        put(&store, 7, "a", 100);
+        journal.close();
+        // What is written behind the cut is found again.
+        let found: Vec<_> = loaded(&folder.file(), 0).into_keys().collect();
+        let mut expected = [fingerprint(0), fingerprint(1), fingerprint(7)];
+        expected.sort();
+        assert_eq!(found, expected, "{end}");
+    }
+}
+
+#[test]
+fn what_follows_a_damaged_byte_is_cut_off() {
+    let folder = Folder::new("damaged");
+    let (bytes, ends) = journal_of(&folder, 3);
+    let whole = loaded(&folder.file(), 0);
+    assert_eq!(whole.len(), 3);
+    for at in ends[1]..ends[2] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        fs::write(folder.file(), &damaged).unwrap();
+        let found = loaded(&folder.file(), 0);
+        assert_eq!(found.len(), 1, "{at}");
+        assert_eq!(found[&fingerprint(0)], whole[&fingerprint(0)]);
+        assert_eq!(fs::metadata(folder.file()).unwrap().len() as usize, ends[1], "{at}");
+    }
+}
+
+#[test]
+fn an_unknown_version_is_kept_aside() {
+    let folder = Folder::new("version");
+    let (mut bytes, _) = journal_of(&folder, 1);
+    bytes[7] = 200;
+    fs::write(folder.file(), &bytes).unwrap();
+    let (store, journal) = opened(&folder.file(), 42, PACE);
+    assert_eq!(content(&store), Content::new());
+    put(&store, 9, "a", 100);
+    journal.close();
+    assert_eq!(loaded(&folder.file(), 0).len(), 1);
+    assert_eq!(fs::read(folder.0.join("cache.journal.42.aside")).unwrap(), bytes);
+    // A header that was torn while it was first written is no version.
+    fs::write(folder.file(), &HEADER[..5]).unwrap();
+    assert_eq!(loaded(&folder.file(), 43), Content::new());
+    assert_eq!(fs::read(folder.file()).unwrap(), HEADER);
+    assert!(!folder.0.join("cache.journal.43.aside").exists());
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_an_error_and_no_panic() {
+    let folder = Folder::new("nowhere");
+    let store = Arc::new(MemoryStore::new(ROOM));
+    assert!(Journal::open(&store, &folder.0.join("absent/cache.journal"), 0).is_err());
+    put(&store, 1, "a", 100);
+    assert!(store.exact(&fingerprint(1), 0).is_some());
+}
+
+fn wait(mut until: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !until() {
+        assert!(start.elapsed() < Duration::from_secs(20), "waited in vain");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_snapshot_replaces_a_grown_file_and_loses_nothing() {
+    let folder = Folder::new("snapshot");
+    let pace = Pace { slack: 10_000, ..QUICK };
+    let (store, journal) = opened(&folder.file(), 0, pace);
+    let mut dice = Dice::new(1);
+    let mut largest = 0;
+    for _ in 0..60 {
+        for _ in 0..50 {
+            match dice.roll() % 30 {
+                0 => drop(store.clear(&Clear::Scope("a".into()))),
+                1 => drop(store.clear(&Clear::One(fingerprint(dice.roll() % 40)))),
+                _ => put(&store, dice.roll() % 40, ["a", "b"][(dice.roll() % 2) as usize], 100),
+            }
+        }
+        std::thread::sleep(Duration::from_millis(3));
+        largest = largest.max(fs::metadata(folder.file()).unwrap().len());
+    }
+    let before = content(&store);
+    journal.close();
+    let end = fs::metadata(folder.file()).unwrap().len();
+    // 3000 records of 200 to 300 bytes were written.
+    assert!(end < 300_000, "{end} {largest}");
+    assert!(!before.is_empty());
+    assert_eq!(loaded(&folder.file(), 0), before);
+    assert!(!folder.0.join("cache.journal.new").exists());
+}
+
+#[test]
+fn what_was_dropped_is_made_up_for() {
+    let folder = Folder::new("dropped");
+    let (store, journal) = opened(&folder.file(), 0, Pace { waiting: 2000, ..QUICK });
+    for number in 0..200 {
+        put(&store, number, "a", 100);
+    }
+    let large = Entry { answer: vec![1; 5000].into(), ..entry(0, 0, "a", 100) };
+    store.put(large.into(), None);
+    assert!(journal.dropped() > 0);
+    let before = content(&store);
+    // By a snapshot while it runs, without waiting for the end.
+    wait(|| {
+        let copy = folder.0.join("copy");
+        fs::copy(folder.file(), &copy).unwrap();
+        loaded(&copy, 0) == before
+    });
+    // And by one at the end.
+    let large = Entry { answer: vec![2; 5000].into(), ..entry(1, 0, "a", 100) };
+    store.put(large.into(), None);
+    let before = content(&store);
+    journal.close();
+    assert_eq!(loaded(&folder.file(), 0), before);
+}
+
+#[test]
+fn the_cap_holds_at_a_start_and_evictions_are_remembered() {
+    let folder = Folder::new("cap");
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    (0..100).for_each(|number| put(&store, number, "a", 100));
+    journal.close();
+    let cap = store.fill().bytes / 4;
+    let small = Arc::new(MemoryStore::new(cap));
+    let journal = Journal::open(&small, &folder.file(), 0).unwrap();
+    assert!(small.fill().bytes <= cap && small.fill().entries > 20);
+    put(&small, 200, "a", 100);
+    assert!(small.fill().bytes <= cap);
+    journal.close();
+    let again = Arc::new(MemoryStore::new(cap));
+    let _journal = Journal::open(&again, &folder.file(), 0).unwrap();
+    assert!(again.fill().bytes <= cap);
+    assert!(again.exact(&fingerprint(200), 0).is_some());
+}
+
+#[test]
+fn writing_is_on_disk_within_a_moment_without_closing() {
+    let folder = Folder::new("moment");
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    put(&store, 1, "a", 100);
+    let start = Instant::now();
+    let copy = folder.0.join("copy");
+    wait(|| {
+        fs::copy(folder.file(), &copy).unwrap();
+        loaded(&copy, 0).len() == 1
+    });
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    drop(journal);
+}
+
+#[test]
+fn all_partitions_and_numbers_survive() {
+    let folder = Folder::new("numbers");
+    let (store, journal) = opened(&folder.file(), i64::MIN, PACE);
+    let odd = Entry {
+        partition: Partition([255; 16]),
+        scope: "virtual_key:ü".into(),
+        cost: i64::MIN,
+        latency_us: u64::MAX,
+        tokens: (u64::MAX, 0),
+        created_ms: -1,
+        answer: vec![0, 255, 10].into(),
+        ..entry(1, 0, "a", i64::MAX)
+    };
+    store.put(odd.clone().into(), Some([f32::MIN_POSITIVE, -1.0].as_slice().into()));
+    journal.close();
+    let expected = Some(vec![f32::MIN_POSITIVE, -1.0]);
+    assert_eq!(loaded(&folder.file(), 0)[&fingerprint(1)], (odd, expected));
+}

@@ -1,0 +1,181 @@
+//! Answers already known: exact and semantic.
+//!
+//! This room finds and keeps; it calls nobody. What a request asks is a [`Subject`], and whether it uses
+//! the cache at all a [`Policy`]. [`Cache`] is the live object: the [`Store`] of entries, the engine for
+//! local embeddings, the flights of identical requests, the counters and the grades of shadow mode. The
+//! order of the steps, embeddings of providers and the judge are `pipeline`'s.
+
+pub mod breaker;
+mod entry;
+mod flight;
+mod grades;
+pub mod guard;
+mod judge;
+mod keep;
+pub mod memory;
+mod policy;
+pub mod postgres;
+mod record;
+pub mod redis;
+mod stats;
+mod store;
+mod subject;
+
+pub use entry::{Clear, Entry, Fill, Fingerprint, Partition};
+pub use flight::{Flights, Follower, Leader, Role};
+pub use grades::{Grade, Grades, Report};
+pub use judge::{question_for_judge, verdict_of};
+pub use keep::{LARGEST, may_keep};
+pub use local_embedding::LocalModel;
+pub use policy::Policy;
+pub use stats::{Counts, Stats};
+pub use store::{Store, StoreState};
+pub use subject::{Bypass, Place, Subject};
+
+use crate::config::cache::{CacheConfig, LOCAL};
+use arc_swap::ArcSwapOption;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Everything of the cache that lives longer than a request.
+#[derive(Debug)]
+pub struct Cache {
+    /// Where entries are.
+    pub store: Store,
+    /// Identical requests in flight.
+    pub flights: Flights,
+    /// What has happened since the start.
+    pub stats: Stats,
+    /// What shadow mode has learned.
+    pub grades: Grades,
+    local: ArcSwapOption<LocalModel>,
+    engine: Mutex<Engine>,
+    folders: Folders,
+}
+
+/// Where a model for local embeddings may be.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    /// What relative paths are relative to.
+    pub app_dir: PathBuf,
+    /// What the environment names.
+    pub named: Option<PathBuf>,
+}
+
+/// What is known of the local engine.
+#[derive(Debug, Clone, Default)]
+struct Engine {
+    /// The folder that was tried last.
+    folder: Option<PathBuf>,
+    /// Why there is none.
+    problem: Option<String>,
+}
+
+/// Where the embeddings of a request come from.
+#[derive(Debug, Clone)]
+pub enum Embedder {
+    /// Nowhere: exact hits only, and why.
+    None(String),
+    /// The engine inside of the gateway.
+    Local(Arc<LocalModel>),
+    /// A provider.
+    Provider {
+        /// Its name.
+        provider: Arc<str>,
+        /// The model.
+        model: Arc<str>,
+    },
+}
+
+impl Embedder {
+    /// What tells vectors of one source from those of another.
+    pub fn model(&self) -> String {
+        match self {
+            Embedder::None(_) => String::new(),
+            Embedder::Local(model) => format!("{LOCAL}/{}", model.name()),
+            Embedder::Provider { provider, model } => format!("{provider}/{model}"),
+        }
+    }
+}
+
+impl Cache {
+    /// A cache over `store`.
+    pub fn new(store: Store, grades: Grades, folders: Folders) -> Self {
+        Cache {
+            store,
+            grades,
+            folders,
+            flights: Flights::default(),
+            stats: Stats::default(),
+            local: ArcSwapOption::empty(),
+            engine: Mutex::default(),
+        }
+    }
+
+    /// Where embeddings come from under `config`.
+    pub fn embedder(&self, config: &CacheConfig) -> Embedder {
+        match config.provider.as_str() {
+            "" | LOCAL => match self.local.load_full() {
+                Some(model) => Embedder::Local(model),
+                None => {
+                    let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+                    let problem = engine.problem.clone();
+                    Embedder::None(problem.unwrap_or_else(|| NO_MODEL.to_owned()))
+                }
+            },
+            provider => Embedder::Provider {
+                provider: provider.into(),
+                model: config.embedding_model.as_str().into(),
+            },
+        }
+    }
+
+    /// Loads the model that `config` wants, if it is not loaded yet. Takes a while: for a thread that may
+    /// block.
+    pub fn load_model(&self, config: &CacheConfig) {
+        let wanted = self.folder(config);
+        {
+            let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            if engine.folder == wanted && (wanted.is_none() || engine.problem.is_none()) {
+                return;
+            }
+            *engine = Engine { folder: wanted.clone(), problem: None };
+        }
+        let Some(folder) = wanted else { return self.local.store(None) };
+        match LocalModel::load(&folder) {
+            Ok(model) => {
+                let dimension = model.dimension();
+                let name = model.name().to_owned();
+                tracing::info!(model = name, dimension, "semantic cache: local embeddings");
+                self.local.store(Some(Arc::new(model)));
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                tracing::warn!("semantic cache: exact hits only: {problem}");
+                self.local.store(None);
+                let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+                engine.problem = Some(problem);
+            }
+        }
+    }
+
+    /// The folder of the local model; `None` when embeddings come from elsewhere, or when nobody named
+    /// one and none is where it would be.
+    fn folder(&self, config: &CacheConfig) -> Option<PathBuf> {
+        if !config.enabled || !matches!(config.provider.as_str(), "" | LOCAL) {
+            return None;
+        }
+        if !config.embedding_model.is_empty() {
+            return Some(self.folders.app_dir.join(Path::new(&config.embedding_model)));
+        }
+        let usual = self.folders.app_dir.join(USUAL_FOLDER);
+        self.folders.named.clone().or_else(|| usual.is_dir().then_some(usual))
+    }
+}
+
+/// Where a model is looked for in the app dir.
+const USUAL_FOLDER: &str = "embedding-model";
+
+const NO_MODEL: &str = "no embedding model: set `provider` and `embedding_model` of the plugin \
+    semantic_cache, or put a sentence-transformers folder at <app-dir>/embedding-model (or name one in \
+    TOLLBRIDGE_EMBEDDING_MODEL)";

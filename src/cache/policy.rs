@@ -1,0 +1,108 @@
+//! What the operator, the virtual key and the request's own headers say of one request.
+
+use crate::config::cache::{CacheConfig, CacheMode, CacheScope, parse_ttl};
+use crate::config::{Snapshot, VirtualKey};
+use http::HeaderMap;
+use std::sync::Arc;
+
+const CACHE_KEY: &str = "x-bf-cache-key";
+const CACHE_TTL: &str = "x-bf-cache-ttl";
+const CACHE_THRESHOLD: &str = "x-bf-cache-threshold";
+const CACHE_TYPE: &str = "x-bf-cache-type";
+const CACHE_NO_STORE: &str = "x-bf-cache-no-store";
+
+/// How one request uses the cache.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The settings behind it.
+    pub config: Arc<CacheConfig>,
+    /// What is done with a hit.
+    pub mode: CacheMode,
+    /// Cosine similarity from which on a question counts as the same.
+    pub threshold: f32,
+    /// Milliseconds that an answer is kept.
+    pub ttl_ms: i64,
+    /// Who shares the entries; derived from who was authenticated, never from a header.
+    pub scope: Arc<str>,
+    /// The caller's own subdivision of the scope.
+    pub cache_key: Arc<str>,
+    /// Whether the exact request may be looked for.
+    pub exact: bool,
+    /// Whether similar requests may be looked for.
+    pub semantic: bool,
+    /// Whether the answer may be kept.
+    pub store: bool,
+}
+
+impl Policy {
+    /// The policy of a request; `None` when it has nothing to do with the cache. `direct_key` is a
+    /// provider key that the client brought itself.
+    pub fn of(
+        snapshot: &Snapshot,
+        virtual_key: Option<&VirtualKey>,
+        direct_key: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Option<Policy> {
+        if !snapshot.uses_cache {
+            return None;
+        }
+        let config = &snapshot.cache;
+        let own = virtual_key.and_then(|key| key.semantic_cache.as_ref());
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let named = header(CACHE_KEY).filter(|key| !key.is_empty());
+        let cache_key = named.unwrap_or(&config.default_cache_key);
+        match own {
+            // A header must not widen what the operator has narrowed.
+            Some(own) if !own.enabled => return None,
+            Some(_) => {}
+            None if cache_key.is_empty() => return None,
+            None => {}
+        }
+        let mode = own.and_then(|own| own.mode).unwrap_or(config.mode);
+        let threshold = header(CACHE_THRESHOLD).and_then(|text| text.trim().parse::<f64>().ok());
+        let threshold = threshold.filter(|value| value.is_finite()).map(|it| it.clamp(0.0, 1.0));
+        let threshold = threshold.or(own.and_then(|own| own.threshold)).unwrap_or(config.threshold);
+        let ttl = header(CACHE_TTL).and_then(parse_ttl);
+        let ttl = ttl.or(own.and_then(|own| own.ttl)).unwrap_or(config.ttl);
+        let kind = header(CACHE_TYPE);
+        Some(Policy {
+            mode,
+            threshold: threshold as f32,
+            ttl_ms: i64::from(ttl) * 1000,
+            scope: scope(
+                own.and_then(|own| own.scope).unwrap_or(config.scope),
+                virtual_key,
+                direct_key,
+            ),
+            cache_key: cache_key.into(),
+            exact: kind != Some("semantic"),
+            semantic: kind != Some("direct") && mode != CacheMode::Exact,
+            store: header(CACHE_NO_STORE) != Some("true"),
+            config: config.clone(),
+        })
+    }
+}
+
+/// Who shares entries with this caller, as text that no two kinds of callers have in common.
+fn scope(
+    scope: CacheScope,
+    virtual_key: Option<&VirtualKey>,
+    direct_key: Option<&str>,
+) -> Arc<str> {
+    let Some(key) = virtual_key else {
+        return match direct_key {
+            // Whoever brings the same provider key pays with the same purse.
+            Some(secret) => {
+                let hash = crate::config::secret_hash(secret);
+                format!("direct:{}", uuid::Uuid::from_slice(&hash[..16]).unwrap_or_default()).into()
+            }
+            None => "anonymous".into(),
+        };
+    };
+    let shared = match scope {
+        CacheScope::VirtualKey => None,
+        CacheScope::Team => key.team_id.as_ref().map(|id| format!("team:{id}")),
+        CacheScope::Customer => key.customer_id.as_ref().map(|id| format!("customer:{id}")),
+    };
+    shared.unwrap_or_else(|| format!("virtual_key:{}", key.id)).into()
+}

@@ -1,0 +1,408 @@
+//! What a request asks, reduced to what decides whether another one asks the same.
+//!
+//! Everything but the last question is a hard filter: scope, cache key, provider, model, parameters and
+//! what was said before must be equal. Only the question itself may be *similar*.
+
+use super::entry::{Fingerprint, Partition};
+use super::policy::Policy;
+use crate::config::cache::CacheConfig;
+use crate::llm::{
+    ChatRequest, Data, EmbeddingInput, EmbeddingRequest, Extra, Message, Part, Request,
+    ResponseFormat, Role, Tool, ToolChoice,
+};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Why a request goes past the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bypass {
+    /// It has tools, and those are not cached unless asked for.
+    Tools,
+    /// Its temperature is above the limit: it wants variety.
+    Temperature,
+    /// It has more messages than the limit.
+    History,
+    /// It asks for several answers.
+    Choices,
+    /// It asks for log probabilities.
+    Logprobs,
+    /// It has nothing to compare.
+    Empty,
+}
+
+impl Bypass {
+    /// The word in `Cache-Status` and in counters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bypass::Tools => "tools",
+            Bypass::Temperature => "temperature",
+            Bypass::History => "history",
+            Bypass::Choices => "choices",
+            Bypass::Logprobs => "logprobs",
+            Bypass::Empty => "empty",
+        }
+    }
+}
+
+/// A request as the cache sees it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Parameters and everything said before the question.
+    context: [u8; 32],
+    /// The question, in the form in which two of them are the same request.
+    normalised: Vec<u8>,
+    /// The question as it was asked; empty when only the exact request may be answered.
+    pub question: Arc<str>,
+}
+
+/// Where a subject stands for one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its hard filters.
+    pub partition: Partition,
+    /// The request itself.
+    pub fingerprint: Fingerprint,
+}
+
+impl Subject {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Why it goes past the cache.
+    pub fn of(request: &Request, config: &CacheConfig) -> Result<Subject, Bypass> {
+        match request {
+            Request::Chat(chat) => chat_subject(chat, config),
+            Request::Embedding(embedding) => embedding_subject(embedding),
+        }
+    }
+
+    /// Its place for a target. Two embedding models have no similarity in common.
+    pub fn place(
+        &self,
+        policy: &Policy,
+        provider: &str,
+        model: &str,
+        embedding_model: &str,
+    ) -> Place {
+        let mut text = Canonical::default();
+        text.text(&policy.scope);
+        text.text(&policy.cache_key);
+        text.text(if policy.config.cache_by_provider { provider } else { "" });
+        text.text(if policy.config.cache_by_model { model } else { "" });
+        text.0.extend_from_slice(&self.context);
+        let filters = text.digest();
+        let place = |tag: &[u8], more: &[u8]| {
+            let mut digest = Sha256::new();
+            digest.update(filters);
+            digest.update(tag);
+            digest.update(more);
+            let digest: [u8; 32] = digest.finalize().into();
+            let mut half = [0; 16];
+            half.copy_from_slice(&digest[..16]);
+            half
+        };
+        Place {
+            partition: Partition(place(b"similar:", embedding_model.as_bytes())),
+            fingerprint: Fingerprint(place(b"exact:", &self.normalised)),
+        }
+    }
+}
+
+fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Bypass> {
+    let is_instruction =
+        |message: &&Message| matches!(message.role, Role::System | Role::Developer);
+    let messages: Vec<&Message> = chat
+        .messages
+        .iter()
+        .filter(|message| !(config.exclude_system_prompt && is_instruction(message)))
+        .collect();
+    let limit = usize::try_from(config.conversation_history_threshold).unwrap_or(usize::MAX);
+    if messages.len() > limit {
+        return Err(Bypass::History);
+    }
+    if chat.temperature.is_some_and(|temperature| temperature > config.max_temperature) {
+        return Err(Bypass::Temperature);
+    }
+    if chat.choices.is_some_and(|choices| choices > 1) {
+        return Err(Bypass::Choices);
+    }
+    if chat.logprobs == Some(true) {
+        return Err(Bypass::Logprobs);
+    }
+    let uses_tools = |message: &&Message| {
+        message
+            .parts
+            .iter()
+            .any(|part| matches!(part, Part::ToolCall { .. } | Part::ToolResult { .. }))
+    };
+    if !config.cache_tools && (!chat.tools.is_empty() || messages.iter().any(uses_tools)) {
+        return Err(Bypass::Tools);
+    }
+    let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
+    let mut context = Canonical::default();
+    context.parameters(chat);
+    for message in before {
+        context.message(message);
+    }
+    let mut subject =
+        Subject { context: [0; 32], normalised: Vec::new(), question: Arc::default() };
+    match question(last) {
+        Some(question) if !question.trim().is_empty() => {
+            subject.normalised = normalise(&question).into_bytes();
+            subject.question = question.into();
+        }
+        Some(_) => return Err(Bypass::Empty),
+        // A picture, the result of a tool, an answer to be continued: the same or not at all.
+        None => context.message(last),
+    }
+    subject.context = context.digest();
+    Ok(subject)
+}
+
+fn embedding_subject(request: &EmbeddingRequest) -> Result<Subject, Bypass> {
+    let mut context = Canonical::default();
+    context.text("embedding");
+    context.number(request.dimensions);
+    context.0.push(request.base64.into());
+    context.text(request.user.as_deref().unwrap_or_default());
+    context.extra(&request.extra);
+    match &request.input {
+        EmbeddingInput::Texts(texts) if texts.is_empty() => return Err(Bypass::Empty),
+        EmbeddingInput::Texts(texts) => {
+            context.text("texts");
+            texts.iter().for_each(|text| context.text(text));
+        }
+        EmbeddingInput::Tokens(lists) => {
+            context.text("tokens");
+            for list in lists {
+                let bytes: Vec<u8> = list.iter().flat_map(|token| token.to_le_bytes()).collect();
+                context.bytes(&bytes);
+            }
+        }
+    }
+    // A vector of a similar text is the wrong vector.
+    Ok(Subject { context: context.digest(), normalised: Vec::new(), question: Arc::default() })
+}
+
+/// The text of a user's message that is nothing but text.
+fn question(message: &Message) -> Option<String> {
+    if message.role != Role::User {
+        return None;
+    }
+    let mut question = String::new();
+    for part in &message.parts {
+        let Part::Text { text, .. } = part else { return None };
+        if !question.is_empty() {
+            question.push('\n');
+        }
+        question.push_str(text);
+    }
+    Some(question)
+}
+
+/// Case and white space make no other request, unless they carry meaning as in code.
+fn normalise(text: &str) -> String {
+    let indented = |line: &str| line.starts_with([' ', '\t']);
+    if text.contains("```") || text.trim().lines().any(indented) {
+        return text.trim().to_owned();
+    }
+    let mut normalised = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !normalised.is_empty() {
+            normalised.push(' ');
+        }
+        match word.is_ascii() {
+            true => normalised.extend(word.chars().map(|letter| letter.to_ascii_lowercase())),
+            false => normalised.push_str(&word.to_lowercase()),
+        }
+    }
+    normalised
+}
+
+/// Parameters that say nothing of the answer.
+const NEUTRAL: &[&str] = &[
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+];
+
+/// A request as bytes that two requests have in common only if they are the same: every text is
+/// preceded by its length, every list by its count.
+#[derive(Debug, Default)]
+struct Canonical(Vec<u8>);
+
+impl Canonical {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.0.extend_from_slice(&(count as u64).to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn number(&mut self, number: Option<impl Into<i128>>) {
+        match number {
+            Some(number) => self.bytes(&number.into().to_le_bytes()),
+            None => self.bytes(&[]),
+        }
+    }
+
+    fn float(&mut self, number: Option<f64>) {
+        match number {
+            Some(number) => self.bytes(&number.to_bits().to_le_bytes()),
+            None => self.bytes(&[]),
+        }
+    }
+
+    /// Objects of this kind keep their names in order, so that equal ones have equal texts.
+    fn json(&mut self, value: &impl serde::Serialize) {
+        self.bytes(&serde_json::to_vec(value).unwrap_or_default());
+    }
+
+    fn parameters(&mut self, chat: &ChatRequest) {
+        self.text("chat");
+        self.count(chat.tools.len());
+        for tool in &chat.tools {
+            self.tool(tool);
+        }
+        self.text(match &chat.tool_choice {
+            None => "",
+            Some(ToolChoice::Auto) => "auto",
+            Some(ToolChoice::None) => "none",
+            Some(ToolChoice::Required) => "required",
+            Some(ToolChoice::Function(name)) => name,
+        });
+        self.number(chat.parallel_tool_calls.map(i64::from));
+        match &chat.response_format {
+            None => self.text(""),
+            Some(ResponseFormat::Text) => self.text("text"),
+            Some(ResponseFormat::JsonObject) => self.text("json_object"),
+            Some(ResponseFormat::JsonSchema { name, schema, strict, .. }) => {
+                self.text(name);
+                self.json(&(schema, strict));
+            }
+        }
+        let reasoning = chat.reasoning.as_ref();
+        self.text(reasoning.and_then(|it| it.effort.as_deref()).unwrap_or_default());
+        self.number(reasoning.and_then(|it| it.max_tokens));
+        self.number(chat.max_tokens);
+        self.float(chat.temperature);
+        self.float(chat.top_p);
+        self.number(chat.top_k);
+        self.float(chat.frequency_penalty);
+        self.float(chat.presence_penalty);
+        self.number(chat.seed);
+        self.count(chat.stop.len());
+        for stop in &chat.stop {
+            self.text(stop);
+        }
+        self.text(chat.user.as_deref().unwrap_or_default());
+        self.extra(&chat.extra);
+    }
+
+    fn tool(&mut self, tool: &Tool) {
+        self.text("tool");
+        self.text(&tool.name);
+        self.text(tool.description.as_deref().unwrap_or_default());
+        self.json(&(&tool.parameters, tool.strict));
+        self.extra(&tool.extra);
+    }
+
+    fn extra(&mut self, extra: &Extra) {
+        let counts = |name: &str| !NEUTRAL.contains(&name) && name != "cache_control";
+        let fields = || extra.fields().into_iter().flatten().filter(|(name, _)| counts(name));
+        self.count(fields().count());
+        for (name, value) in fields() {
+            self.text(name);
+            self.json(value);
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
+        self.text(match message.role {
+            Role::System => "system",
+            Role::Developer => "developer",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        });
+        self.text(message.name.as_deref().unwrap_or_default());
+        self.extra(&message.extra);
+        self.count(message.parts.len());
+        for part in &message.parts {
+            self.part(part);
+        }
+    }
+
+    fn part(&mut self, part: &Part) {
+        match part {
+            Part::Text { text, .. } => {
+                self.text("text");
+                self.text(text);
+            }
+            Part::Refusal { text } => {
+                self.text("refusal");
+                self.text(text);
+            }
+            Part::Image { data, detail, .. } => {
+                self.text("image");
+                self.data(data);
+                self.text(detail.as_deref().unwrap_or_default());
+            }
+            Part::Audio { data, .. } => {
+                self.text("audio");
+                self.data(data);
+            }
+            Part::File { data, name, .. } => {
+                self.text("file");
+                self.data(data);
+                self.text(name.as_deref().unwrap_or_default());
+            }
+            Part::Reasoning { text, signature, encrypted, .. } => {
+                self.text("reasoning");
+                self.text(text);
+                self.text(signature.as_deref().unwrap_or_default());
+                self.text(encrypted.as_deref().unwrap_or_default());
+            }
+            Part::ToolCall { id, name, arguments, .. } => {
+                self.text("tool_call");
+                self.text(id);
+                self.text(name);
+                self.text(arguments);
+            }
+            Part::ToolResult { call_id, parts, is_error, .. } => {
+                self.text("tool_result");
+                self.text(call_id);
+                self.0.push((*is_error).into());
+                self.count(parts.len());
+                parts.iter().for_each(|part| self.part(part));
+            }
+        }
+    }
+
+    fn data(&mut self, data: &Data) {
+        let (kind, first, second) = match data {
+            Data::Inline { media_type, base64 } => ("inline", media_type.as_str(), base64.as_str()),
+            Data::Url(url) => ("url", url.as_str(), ""),
+            Data::FileId(id) => ("file_id", id.as_str(), ""),
+        };
+        self.text(kind);
+        self.text(first);
+        self.text(second);
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

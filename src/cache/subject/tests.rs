@@ -1,0 +1,163 @@
+use super::*;
+use crate::config::cache::CacheMode;
+use crate::dialect::ClientDialect;
+use crate::dialect::openai_chat::OpenaiChat;
+use crate::llm::Operation;
+use serde_json::{Value, json};
+
+fn policy() -> Policy {
+    Policy {
+        config: Arc::default(),
+        mode: CacheMode::Semantic,
+        threshold: 0.8,
+        ttl_ms: 60_000,
+        scope: "virtual_key:a".into(),
+        cache_key: "".into(),
+        exact: true,
+        semantic: true,
+        store: true,
+    }
+}
+
+fn subject(body: &Value) -> Result<Subject, Bypass> {
+    let body = body.to_string();
+    let request = OpenaiChat.decode_request(Operation::Chat, body.as_bytes()).unwrap();
+    Subject::of(&request, &CacheConfig::default())
+}
+
+fn place(body: &Value) -> Place {
+    subject(body).unwrap().place(&policy(), "openai", "gpt-4o-mini", "minilm")
+}
+
+fn chat(text: &str) -> Value {
+    json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]})
+}
+
+#[test]
+fn case_white_space_and_how_it_is_delivered_make_no_other_request() {
+    let first = place(&chat("When are you open?"));
+    assert_eq!(place(&chat("  when ARE   you open?\n")), first);
+    let mut other = chat("When are you open?");
+    other["stream"] = json!(true);
+    other["stream_options"] = json!({"include_usage": true});
+    other["metadata"] = json!({"run": "7"});
+    other["messages"][0]["content"] = json!([{"type": "text", "text": "When are you open?"}]);
+    assert_eq!(place(&other), first);
+}
+
+#[test]
+fn white_space_of_code_counts() {
+    let code = |indent: &str| place(&chat(&format!("What does this print?\n{indent}print(1)")));
+    assert_ne!(code("  ").fingerprint, code("    ").fingerprint);
+}
+
+#[test]
+fn another_question_is_another_request_in_the_same_place() {
+    let (first, second) = (place(&chat("When are you open?")), place(&chat("Where are you?")));
+    assert_ne!(first.fingerprint, second.fingerprint);
+    assert_eq!(first.partition, second.partition);
+}
+
+#[test]
+fn every_parameter_and_everything_said_before_is_a_hard_filter() {
+    let first = place(&chat("When are you open?"));
+    let changes = [
+        ("temperature", json!(0.5)),
+        ("top_p", json!(0.5)),
+        ("max_tokens", json!(10)),
+        ("seed", json!(1)),
+        ("stop", json!(["x"])),
+        ("user", json!("someone")),
+        ("frequency_penalty", json!(0.5)),
+        ("presence_penalty", json!(0.5)),
+        ("response_format", json!({"type": "json_object"})),
+        ("reasoning_effort", json!("low")),
+        ("verbosity", json!("low")),
+        ("web_search_options", json!({})),
+    ];
+    let mut seen = vec![first];
+    for (name, value) in changes {
+        let mut other = chat("When are you open?");
+        other[name] = value;
+        let place = place(&other);
+        assert!(!seen.iter().any(|one| one.partition == place.partition), "{name}");
+        seen.push(place);
+    }
+    let mut other = chat("When are you open?");
+    let messages = other["messages"].as_array_mut().unwrap();
+    messages.insert(0, json!({"role": "system", "content": "You are a bank."}));
+    assert_ne!(place(&other).partition, first.partition);
+}
+
+#[test]
+fn scope_key_provider_model_and_embedding_model_are_hard_filters() {
+    let subject = subject(&chat("When are you open?")).unwrap();
+    let first = subject.place(&policy(), "openai", "gpt-4o-mini", "minilm");
+    let scope = Policy { scope: "virtual_key:b".into(), ..policy() };
+    let key = Policy { cache_key: "b".into(), ..policy() };
+    for other in [
+        subject.place(&scope, "openai", "gpt-4o-mini", "minilm"),
+        subject.place(&key, "openai", "gpt-4o-mini", "minilm"),
+        subject.place(&policy(), "anthropic", "gpt-4o-mini", "minilm"),
+        subject.place(&policy(), "openai", "gpt-4o", "minilm"),
+    ] {
+        assert_ne!(other.partition, first.partition);
+        assert_ne!(other.fingerprint, first.fingerprint);
+    }
+    let other = subject.place(&policy(), "openai", "gpt-4o-mini", "other");
+    assert_ne!(other.partition, first.partition);
+    assert_eq!(other.fingerprint, first.fingerprint, "an exact hit needs no embedding");
+    // Lengths stand before texts, so that nothing can be moved from one filter to the next.
+    let shifted = Policy { scope: "virtual_key:".into(), cache_key: "a".into(), ..policy() };
+    assert_ne!(
+        subject.place(&shifted, "openai", "gpt-4o-mini", "minilm").partition,
+        first.partition
+    );
+}
+
+#[test]
+fn what_is_not_cached_unless_asked_for_says_why() {
+    let with = |name: &str, value: Value| {
+        let mut body = chat("When are you open?");
+        body[name] = value;
+        subject(&body).err()
+    };
+    let tool = json!([{"type": "function", "function": {"name": "f"}}]);
+    assert_eq!(with("tools", tool), Some(Bypass::Tools));
+    assert_eq!(with("temperature", json!(1.2)), Some(Bypass::Temperature));
+    assert_eq!(with("temperature", json!(0.7)), None);
+    assert_eq!(with("n", json!(2)), Some(Bypass::Choices));
+    assert_eq!(with("logprobs", json!(true)), Some(Bypass::Logprobs));
+    let turn = json!({"role": "user", "content": "And on Sunday?"});
+    assert_eq!(with("messages", json!([turn, turn, turn, turn])), Some(Bypass::History));
+    assert_eq!(with("messages", json!([{"role": "user", "content": "  "}])), Some(Bypass::Empty));
+}
+
+#[test]
+fn a_picture_is_answered_exactly_or_not_at_all() {
+    let picture = |url: &str| {
+        let parts = json!([{"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": url}}]);
+        json!({"model": "m", "messages": [{"role": "user", "content": parts}]})
+    };
+    let cat = subject(&picture("https://example.com/cat.png")).unwrap();
+    assert_eq!(&*cat.question, "");
+    let (cat, dog) = (
+        place(&picture("https://example.com/cat.png")),
+        place(&picture("https://example.com/dog.png")),
+    );
+    assert_ne!(cat.fingerprint, dog.fingerprint);
+    assert_ne!(cat.partition, dog.partition);
+}
+
+#[test]
+fn texts_to_embed_are_compared_as_they_are() {
+    let place = |text: &str| {
+        let body = json!({"model": "m", "input": text}).to_string();
+        let request = OpenaiChat.decode_request(Operation::Embedding, body.as_bytes()).unwrap();
+        let subject = Subject::of(&request, &CacheConfig::default()).unwrap();
+        subject.place(&policy(), "openai", "m", "")
+    };
+    assert_eq!(place("One"), place("One"));
+    assert_ne!(place("One").fingerprint, place("one").fingerprint);
+}
