@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use super::vault::{Unsealed, Vault};
 use super::{seed, stored};
 use crate::provider::Secret;
-use crate::store::{self, Db, FileHashRow};
+use crate::store::{self, ConfigChange, Db, FileHashRow};
 use arc_swap::{ArcSwap, Guard};
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Live {
     catalog: Arc<Catalog>,
     environment: Environment,
     store: Db,
-    vault: Vault,
+    vault: Arc<Vault>,
     /// What config.json and the environment say in vain; belongs to every snapshot.
     outer_warnings: Vec<Problem>,
 }
@@ -121,7 +121,7 @@ impl Live {
             configuration: ArcSwap::from_pointee(new),
             versions: watch::Sender::new(version),
         });
-        let writer = Arc::default();
+        let (writer, vault) = (Arc::default(), Arc::new(vault));
         let outer_warnings = warnings;
         Ok(Live { published, writer, catalog, environment, store, vault, outer_warnings })
     }
@@ -170,12 +170,12 @@ impl Live {
         let mut new = Configuration::clone(&old);
         let value = mutate(&mut new)?;
         retire_secrets(&old, &mut new, jiff::Timestamp::now().as_millisecond());
-        let mut change = stored::difference(&old, &new);
+        let change = stored::difference(&old, &new);
         if stored::is_empty(&change) {
             return Ok(value);
         }
-        self.vault.seal(&mut change).map_err(ChangeError::Store)?;
         let built = build(&new, &self.catalog, &self.environment, 0)?;
+        let change = self.sealed(change).await.map_err(ChangeError::Store)?;
         // A caller who hangs up drops this future. What is written must be published all the same,
         // so both happen in a task of their own, which holds the lock.
         let store = self.store.clone();
@@ -198,6 +198,14 @@ impl Live {
             Ok(Err(error)) => Err(ChangeError::Store(error)),
             Err(error) => Err(ChangeError::Store(store::Error::Database(error.to_string()))),
         }
+    }
+
+    /// What is about to be written, sealed. Hashing a password takes a processor for some milliseconds,
+    /// in which the thread that serves requests shall not stand still.
+    async fn sealed(&self, mut change: ConfigChange) -> store::Result<ConfigChange> {
+        let vault = self.vault.clone();
+        let sealing = tokio::task::spawn_blocking(move || vault.seal(&mut change).map(|()| change));
+        sealing.await.unwrap_or_else(|error| Err(store::Error::Database(error.to_string())))
     }
 }
 
