@@ -92,6 +92,10 @@ impl Live {
         if guessable && change.file_hashes.iter().all(|row| row.entity != seed::AUTH) {
             change.file_hashes.push(seed::forgotten());
         }
+        let lay_open = guessable || unsealed != Unsealed::default();
+        if lay_open {
+            change.file_hashes.push(seed::scrub_due());
+        }
         let catalog = Catalog::builtin();
         let built = match build(&new, &catalog, &environment, count(version)) {
             Ok(built) => problems.check(built)?,
@@ -100,18 +104,10 @@ impl Live {
                 return Err(problems);
             }
         };
-        let version = match stored::is_empty(&change) {
-            true => version,
-            false => {
-                vault.seal(&mut change)?;
-                let version = store.write_config(&change).await?;
-                if guessable || unsealed != Unsealed::default() {
-                    scrub(&store).await;
-                }
-                version
-            }
-        };
-        let version = count(version);
+        let version = count(write(&store, &vault, change, version).await?);
+        if lay_open || hashes.contains(&seed::scrub_due()) {
+            scrub(&store).await;
+        }
         let snapshot = finished(built, version, &warnings, None);
         for warning in &snapshot.warnings {
             tracing::warn!(path = warning.path, "{}", warning.message);
@@ -228,11 +224,31 @@ fn vault(file: Option<&File>, environment: &Environment) -> (Vault, Vec<Problem>
     (Vault::new(key.as_ref()), warnings)
 }
 
+/// Writes a change, if it is one, to a store that has `version`. Returns the version it has then.
+async fn write(
+    store: &Db,
+    vault: &Vault,
+    mut change: ConfigChange,
+    version: i64,
+) -> store::Result<i64> {
+    if stored::is_empty(&change) {
+        return Ok(version);
+    }
+    vault.seal(&mut change)?;
+    store.write_config(&change).await
+}
+
 /// What could be read before and was sealed just now shall not stay readable in what the store freed.
+/// Until that is done, every start tries it.
 async fn scrub(store: &Db) {
-    if let Err(error) = store.scrub().await {
+    let scrubbed = async {
+        store.scrub().await?;
+        store.delete_file_hash(&seed::scrub_due().entity).await
+    };
+    if let Err(error) = scrubbed.await {
         tracing::warn!(
-            "secrets may still be readable in what config.db has freed; vacuum it: {error}"
+            "secrets may still be readable in what config.db has freed; the next start tries again \
+             to clean it: {error}"
         );
     }
 }

@@ -390,6 +390,39 @@ async fn a_key_leaves_nothing_readable_in_the_files() {
     }
 }
 
+#[tokio::test]
+async fn what_could_not_be_scrubbed_is_scrubbed_at_the_next_start() {
+    use sqlx::Connection;
+    let path = std::env::temp_dir().join(format!("tollbridge-{}.db", uuid::Uuid::new_v4()));
+    let store = Db::open(&path).await.unwrap();
+    let holds = |text: &str| {
+        let files =
+            [&path, &path.with_extension("db-wal")].map(|path| std::fs::read(path).unwrap());
+        files.concat().windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    let open = async |file: Option<File>, key: &str| {
+        let environment = Environment::of(&[("BIFROST_ENCRYPTION_KEY", key)]);
+        Live::open(file, environment, store.clone()).await.unwrap().snapshot().version
+    };
+    let is_due = async || store.load_file_hashes().await.unwrap().contains(&seed::scrub_due());
+    let mut json = full();
+    json["providers"]["openai"]["keys"][0]["value"] = json!("sk-a-readable-secret");
+    open(file(&json), "").await;
+    // Somebody who reads keeps SQLite from cleaning up.
+    let url = format!("sqlite://{}", path.display());
+    let mut reader = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    for sql in ["begin", "select * from providers"] {
+        sqlx::query(sql).execute(&mut reader).await.unwrap();
+    }
+    let version = open(None, "correct horse battery").await;
+    assert!(is_due().await && holds("sk-a-readable-secret"));
+    reader.close().await.unwrap();
+    assert_eq!(open(None, "correct horse battery").await, version);
+    assert!(!is_due().await && !holds("sk-a-readable-secret"));
+    store.close().await;
+    std::fs::remove_file(path).unwrap();
+}
+
 /// What `hash` of an earlier version made of `auth_config`.
 fn former_row(auth: &Value) -> FileHashRow {
     use sha2::{Digest, Sha256};
