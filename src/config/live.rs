@@ -265,10 +265,26 @@ fn merge(
     let old = new.clone();
     let (hashes, later) = seed::apply(&file, new, hashes, environment, now);
     retire_secrets(&old, new, now);
+    if file.is_silent_on_inference() {
+        warnings.extend(open_inference(new));
+    }
     let mut problems = Problems(file.problems);
     problems.add_later(later);
     warnings.extend(file.warnings);
     (hashes, problems)
+}
+
+/// Bifrost asks for the password where the file does not say whether to. Here that would lock out clients
+/// that send a virtual key as a bearer token, so it is not asked for, and whoever counts on it must know.
+fn open_inference(configuration: &Configuration) -> Option<Problem> {
+    let auth = configuration.auth.as_ref().filter(|auth| auth.is_enabled)?;
+    if !auth.disable_auth_on_inference || configuration.client.enforce_auth_on_inference {
+        return None;
+    }
+    let message = "is absent, and so inference is open to anybody without a key or password: set \
+                   client.enforce_auth_on_inference to ask for virtual keys, set this to false to ask \
+                   for the admin password, or set it to true if that is meant";
+    Some(Problem::new("governance.auth_config.disable_auth_on_inference", message))
 }
 
 /// The stored configuration as if what is unsealed had never been written, so that it is written anew.

@@ -485,17 +485,48 @@ async fn the_store_has_no_fast_hash_of_the_admin_password() {
 
 #[tokio::test]
 async fn inference_that_is_open_though_there_is_a_password_is_warned_of() {
-    let warned = async |client: Value, flag: Value| {
+    let is_warned_of = |live: &Live| {
+        let path = "governance.auth_config.disable_auth_on_inference";
+        live.snapshot().warnings.iter().any(|warning| warning.path == path)
+    };
+    let json = |client: Value, flag: Value| {
         let mut auth = json!({"is_enabled": true, "admin_username": "a", "admin_password": "b"});
         if flag.is_boolean() {
             auth["disable_auth_on_inference"] = flag;
         }
-        let json = json!({"client": client, "governance": {"auth_config": auth}});
-        let live = open(file(&json), &Db::memory().await.unwrap()).await;
-        let path = "governance.auth_config.disable_auth_on_inference";
-        live.snapshot().warnings.iter().any(|warning| warning.path == path)
+        json!({"client": client, "governance": {"auth_config": auth}})
+    };
+    let warned = async |client: Value, flag: Value| {
+        let file = file(&json(client, flag));
+        is_warned_of(&open(file, &Db::memory().await.unwrap()).await)
     };
     assert!(warned(json!({}), Value::Null).await);
     assert!(!warned(json!({}), json!(true)).await && !warned(json!({}), json!(false)).await);
     assert!(!warned(json!({"enforce_auth_on_inference": true}), Value::Null).await);
+
+    // What was changed since counts, not what the file says still.
+    let silent = || file(&json(json!({"enforce_auth_on_inference": true}), Value::Null));
+    let store = Db::memory().await.unwrap();
+    let live = open(silent(), &store).await;
+    let enforce = async |live: &Live, enforced: bool| {
+        let change = |configuration: &mut Configuration| {
+            Arc::make_mut(&mut configuration.client).enforce_auth_on_inference = enforced;
+            Ok(())
+        };
+        live.change(change).await.unwrap();
+    };
+    enforce(&live, false).await;
+    let live = open(silent(), &store).await;
+    assert!(is_warned_of(&live));
+    enforce(&live, true).await;
+    assert!(!is_warned_of(&open(silent(), &store).await));
+    let live = open(silent(), &store).await;
+    let ask = |configuration: &mut Configuration| {
+        Arc::make_mut(&mut configuration.client).enforce_auth_on_inference = false;
+        let auth = configuration.auth.as_mut().map(Arc::make_mut).unwrap();
+        auth.disable_auth_on_inference = false;
+        Ok(())
+    };
+    live.change(ask).await.unwrap();
+    assert!(!is_warned_of(&open(silent(), &store).await));
 }
