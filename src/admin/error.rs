@@ -3,7 +3,7 @@
 use crate::config::{ChangeError, Problem, Problems};
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tracing::error;
@@ -45,6 +45,12 @@ impl AdminError {
 
     pub(super) fn unauthorized() -> Self {
         AdminError::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized")
+    }
+
+    /// Too many others were to be looked at, so nobody knows whether these are right.
+    pub(super) fn credentials_not_checked() -> Self {
+        let message = "too many credentials wait to be looked at; try again";
+        AdminError::new(StatusCode::SERVICE_UNAVAILABLE, "credentials_not_checked", message)
     }
 
     /// The store failed. The details are for the operator's log, not for the caller.
@@ -117,6 +123,9 @@ impl IntoResponse for AdminError {
             let challenge =
                 HeaderValue::from_static("Basic realm=\"Tollbridge\", charset=\"UTF-8\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -1,8 +1,8 @@
 //! Who may use the management API: the password if there is one, and never a foreign web page.
 
-use super::error::AdminError;
+use super::error::{AdminError, AdminResult};
 use crate::app::App;
-use crate::config::Snapshot;
+use crate::config::{Admin, Snapshot, Verdict};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -31,7 +31,7 @@ const SECURITY: [(HeaderName, &str); 5] = [
 /// The longest refusal of the framework, in bytes.
 const MOST_WORDS: usize = 4096;
 
-/// Lets a call through or answers it with 401 or 403.
+/// Lets a call through or answers it with 401, 403 or 503.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let verdict = {
         let snapshot = app.live.snapshot();
@@ -52,13 +52,21 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
 pub(super) async fn is_auth_enabled(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-) -> Json<Value> {
+) -> AdminResult<Json<Value>> {
     let snapshot = app.live.snapshot();
     let valid = match &snapshot.admin {
-        Some(admin) => admin.accepts(&headers).await,
+        Some(admin) => is_right(admin, &headers).await?,
         None => false,
     };
-    Json(json!({"is_auth_enabled": snapshot.admin.is_some(), "has_valid_token": valid}))
+    Ok(Json(json!({"is_auth_enabled": snapshot.admin.is_some(), "has_valid_token": valid})))
+}
+
+async fn is_right(admin: &Admin, headers: &HeaderMap) -> AdminResult<bool> {
+    match admin.judge(headers).await {
+        Verdict::Right => Ok(true),
+        Verdict::Wrong => Ok(false),
+        Verdict::NotLookedAt => Err(AdminError::credentials_not_checked()),
+    }
 }
 
 /// The framework's own refusals (an unreadable path, a body that is too large) come as text.
@@ -114,7 +122,7 @@ async fn check(
     }
     if let Some(admin) = &snapshot.admin {
         let open = call.uri.path() == IS_AUTH_ENABLED;
-        let passes = open || admin.accepts(call.headers).await;
+        let passes = open || is_right(admin, call.headers).await?;
         return if passes { Ok(()) } else { Err(AdminError::unauthorized()) };
     }
     // A foreign page can give its own name our address and then read us as its own site.
@@ -187,5 +195,13 @@ mod tests {
         {
             assert!(!is_this_machine(host_name(host)), "{host}");
         }
+    }
+
+    #[test]
+    fn who_was_not_looked_at_is_asked_to_come_again() {
+        let response = AdminError::credentials_not_checked().into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[axum::http::header::RETRY_AFTER], "1");
+        assert!(!response.headers().contains_key(axum::http::header::WWW_AUTHENTICATE));
     }
 }

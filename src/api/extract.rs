@@ -41,7 +41,7 @@ pub(super) async fn extract(
     body: Incoming,
     arrived: Instant,
 ) -> Result<Arc<Call>, Failure> {
-    snapshot.look_at_credentials(&parts.headers).await;
+    snapshot.look_at_credentials(&parts.headers).await?;
     let caller = identify(&snapshot, &parts.headers)?;
     require_headers(&snapshot, &parts.headers)?;
     let limit = snapshot.client.max_request_body_size_mb as usize * 1024 * 1024;

@@ -6,6 +6,7 @@ mod models;
 mod reply;
 mod request_body;
 mod service;
+mod unread;
 
 pub use body::ReplyBytes;
 pub use models::{list_models, retrieve_model};

@@ -103,7 +103,7 @@ async fn models(
 ) -> Result<BTreeMap<String, Model>, Failure> {
     refuse_loop(headers)?;
     let snapshot = app.live.snapshot();
-    snapshot.look_at_credentials(headers).await;
+    snapshot.look_at_credentials(headers).await?;
     let caller = identify(&snapshot, headers)?;
     first_model_lists(app, &snapshot).await;
     let only = only.map(canonical_name);

@@ -10,19 +10,20 @@ use crate::llm::{Failure, FailureKind, Source};
 use crate::pipeline;
 use axum::Router;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tower::ServiceExt;
 
 /// Bytes of state that a request on its way takes at most.
 const LARGEST_FUTURE: usize = 6 * 1024;
 
-/// Answers one request.
+/// Answers one request. Over HTTP/2 the client has `patience` to take something of a stream.
 pub async fn serve(
     app: Arc<App>,
     router: Router,
+    patience: Duration,
     request: Request<Incoming>,
 ) -> Response<ReplyBytes> {
     let data_plane = match *request.method() {
@@ -30,7 +31,7 @@ pub async fn serve(
         _ => None,
     };
     match data_plane {
-        Some(route) => infer(&app, route, request).await,
+        Some(route) => infer(&app, route, patience, request).await,
         // Boxed: what hyper makes room for on every request is that of the larger arm.
         None => Box::pin(fall_through(router, request)).await,
     }
@@ -39,10 +40,12 @@ pub async fn serve(
 async fn infer(
     app: &Arc<App>,
     route: &'static Route,
+    patience: Duration,
     request: Request<Incoming>,
 ) -> Response<ReplyBytes> {
     let arrived = Instant::now();
     let (parts, body) = request.into_parts();
+    let version = parts.version;
     let snapshot = app.live.snapshot();
     let id = request_id(&parts.headers);
     let origin = allowed_origin(&snapshot.client.allowed_origins, &parts.headers);
@@ -53,6 +56,9 @@ async fn infer(
             // It is moved once per request; something rare in it that is not boxed shows here.
             debug_assert!(size_of_val(&serving) <= LARGEST_FUTURE, "{}", size_of_val(&serving));
             match Box::pin(serving).await {
+                Ok(reply) if version == Version::HTTP_2 => {
+                    reply_response(&call, reply).map(|body| body.watched(patience))
+                }
                 Ok(reply) => reply_response(&call, reply),
                 Err(refused) => refused_response(&call, &refused),
             }

@@ -13,6 +13,17 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::time::{sleep, timeout};
 
+/// What became of credentials that were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are the operator's.
+    Right,
+    /// They are not, or there are none.
+    Wrong,
+    /// Too many others were to be looked at; they may be right.
+    NotLookedAt,
+}
+
 /// Credentials of the management API.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -41,23 +52,23 @@ pub(super) struct Known {
 const MOST_REFUSED: usize = 256;
 /// How long a refusal takes: whoever guesses waits, and nobody else.
 const REFUSAL: Duration = Duration::from_millis(500);
-/// How long credentials wait to be looked at before they are refused.
+/// How long credentials wait to be looked at before they are sent away.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 impl Admin {
     /// Whether `Authorization` carries the credentials: `Basic`, or the same text after `Bearer`.
     /// Wrong ones are refused late, ones never seen before are hashed on another thread.
-    pub async fn accepts(&self, headers: &HeaderMap) -> bool {
-        let Some(given) = given(headers) else { return false };
+    pub async fn judge(&self, headers: &HeaderMap) -> Verdict {
+        let Some(given) = given(headers) else { return Verdict::Wrong };
         if self.knows_given(&given) {
-            return true;
+            return Verdict::Right;
         }
         // Boxed: almost always the credentials are known.
-        if Box::pin(self.finds_right(given)).await {
-            return true;
+        let verdict = Box::pin(self.find_out(given)).await;
+        if verdict == Verdict::Wrong {
+            sleep(REFUSAL).await;
         }
-        sleep(REFUSAL).await;
-        false
+        verdict
     }
 
     /// Takes over what `old` knows, where it asked for the same.
@@ -69,7 +80,7 @@ impl Admin {
     }
 
     /// Whether `Authorization` carries credentials that are known to be right. Of a hash that means that
-    /// [`Admin::accepts`] has found them so.
+    /// [`Admin::judge`] has found them so.
     pub fn knows(&self, headers: &HeaderMap) -> bool {
         given(headers).is_some_and(|given| self.knows_given(&given))
     }
@@ -85,23 +96,25 @@ impl Admin {
     }
 
     /// Whether credentials that are not known to be right are so.
-    async fn finds_right(&self, given: Vec<u8>) -> bool {
+    async fn find_out(&self, given: Vec<u8>) -> Verdict {
         let username = [self.username.expose().as_bytes(), b":"].concat();
-        let Some((name, password)) = given.split_at_checked(username.len()) else { return false };
+        let Some((name, password)) = given.split_at_checked(username.len()) else {
+            return Verdict::Wrong;
+        };
         let named = bool::from(name.ct_eq(&username));
         let digest = digest(&given);
         if !named || !password::is_hash(self.password.expose()) || self.known.refuses(&digest) {
-            return false;
+            return Verdict::Wrong;
         }
         let Ok(Some(turn)) = timeout(LONGEST_WAIT, self.known.turns.take()).await else {
-            return false;
+            return Verdict::NotLookedAt;
         };
         // A page sends several requests at once: the first one to be looked at answers for all.
         if self.known.accepted.get().is_some_and(|known| known.ct_eq(&digest).into()) {
-            return true;
+            return Verdict::Right;
         }
         if self.known.refuses(&digest) {
-            return false;
+            return Verdict::Wrong;
         }
         let (hash, password, known) =
             (self.password.clone(), password.to_vec(), self.known.clone());
@@ -112,7 +125,11 @@ impl Admin {
             drop(turn);
             accepted
         });
-        hashing.await.unwrap_or(false)
+        match hashing.await {
+            Ok(true) => Verdict::Right,
+            Ok(false) => Verdict::Wrong,
+            Err(_) => Verdict::NotLookedAt,
+        }
     }
 }
 
@@ -169,43 +186,61 @@ mod tests {
         authorization(&format!("Basic {}", STANDARD.encode(text)))
     }
 
+    async fn accepts(admin: &Admin, headers: &HeaderMap) -> bool {
+        admin.judge(headers).await == Verdict::Right
+    }
+
     #[tokio::test]
     async fn a_hash_serves_as_the_password() {
         let admin = admin(&password::hash("s3:cret"));
         let right = basic("admin:s3:cret");
         assert!(!admin.knows(&right));
-        assert!(admin.accepts(&right).await && admin.knows(&right));
+        assert!(accepts(&admin, &right).await && admin.knows(&right));
         for wrong in ["admin:s3:cre", "admin", "nimda:s3:cret"] {
-            assert!(!admin.accepts(&basic(wrong)).await && !admin.knows(&basic(wrong)), "{wrong}");
+            assert!(
+                !accepts(&admin, &basic(wrong)).await && !admin.knows(&basic(wrong)),
+                "{wrong}"
+            );
         }
         // Neither a wrong guess nor the hash itself changes anything.
-        assert!(admin.accepts(&right).await);
+        assert!(accepts(&admin, &right).await);
         let hash = format!("admin:{}", admin.password.expose());
-        assert!(!admin.accepts(&basic(&hash)).await);
+        assert!(!accepts(&admin, &basic(&hash)).await);
     }
 
     #[tokio::test]
     async fn wrong_guesses_delay_their_own_answer_only() {
         let admin = admin(&password::hash("s3:cret"));
-        let guesses = (0..50).map(|at| {
+        let guesses = (0..10).map(|at| {
             let admin = admin.clone();
-            tokio::spawn(async move { admin.accepts(&basic(&format!("admin:guess-{at}"))).await })
+            tokio::spawn(async move { admin.judge(&basic(&format!("admin:guess-{at}"))).await })
         });
         let guesses: Vec<_> = guesses.collect();
         tokio::task::yield_now().await;
         let began = Instant::now();
-        assert!(admin.accepts(&basic("admin:s3:cret")).await);
+        assert!(accepts(&admin, &basic("admin:s3:cret")).await);
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
         assert!(guesses.iter().all(|guess| !guess.is_finished()));
         for guess in guesses {
-            assert!(!guess.await.unwrap());
+            assert_eq!(guess.await.unwrap(), Verdict::Wrong);
         }
         // A name that is not the operator's, or a guess that was wrong before, takes no turn.
         let turn = admin.known.turns.take().await;
         for wrong in ["nimda:s3:cret", "admin:guess-7"] {
-            let refused = timeout(REFUSAL * 4, admin.accepts(&basic(wrong))).await;
-            assert_eq!(refused, Ok(false), "{wrong}");
+            let refused = timeout(REFUSAL * 4, admin.judge(&basic(wrong))).await;
+            assert_eq!(refused, Ok(Verdict::Wrong), "{wrong}");
         }
+        drop(turn);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_looked_at_is_not_told_that_it_is_wrong() {
+        let admin = admin(&password::hash("s3:cret"));
+        let turn = admin.known.turns.take().await;
+        for given in ["admin:s3:cret", "admin:guess"] {
+            assert_eq!(admin.judge(&basic(given)).await, Verdict::NotLookedAt);
+        }
+        assert_eq!(admin.judge(&basic("nobody:s3:cret")).await, Verdict::Wrong);
         drop(turn);
     }
 
@@ -214,7 +249,7 @@ mod tests {
         let admin = admin("s3:cret");
         let given = async |value: &str| {
             let headers = authorization(value);
-            let accepted = admin.accepts(&headers).await;
+            let accepted = accepts(&admin, &headers).await;
             assert_eq!(admin.knows(&headers), accepted);
             accepted
         };
@@ -224,6 +259,6 @@ mod tests {
         assert!(!given(&format!("Basic {}", STANDARD.encode("admin:s3:cre"))).await);
         assert!(!given(&format!("Digest {token}")).await);
         assert!(!given("Basic ???").await);
-        assert!(!admin.accepts(&HeaderMap::new()).await);
+        assert!(!accepts(&admin, &HeaderMap::new()).await);
     }
 }

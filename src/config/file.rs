@@ -118,6 +118,11 @@ pub fn load(path: &Path) -> Result<Option<File>, Problems> {
 }
 
 impl File {
+    /// Whether there is an `auth_config` that leaves open if inference goes without the password.
+    pub(super) fn is_silent_on_inference(&self) -> bool {
+        self.auth.as_ref().is_some_and(|auth| !auth.tells_of_inference)
+    }
+
     /// Reads a parsed config.json that has to be right in itself.
     pub fn from_json(json: &Value) -> Result<File, Problems> {
         let file = File::read_json(json);
@@ -165,7 +170,6 @@ impl File {
         // The deprecated place; the newer one wins.
         let deprecated = AuthEntry::read(object);
         governance.auth = governance.auth.or(deprecated);
-        warn_of_open_inference(object.log, governance.auth.as_ref(), client.as_ref());
         let file = File {
             client: client.map(|value| Entry { value, hash: hash(&client_text) }),
             auth: governance.auth,
@@ -188,19 +192,6 @@ impl File {
         object.warn_unknown();
         file
     }
-}
-
-/// Bifrost asks for the password then. Here that would lock out clients that send a virtual key as a
-/// bearer token, so it is not asked for, and whoever counts on it must know.
-fn warn_of_open_inference(log: &Log, auth: Option<&AuthEntry>, client: Option<&ClientConfig>) {
-    let silent = auth.is_some_and(|auth| auth.value.is_enabled && !auth.tells_of_inference);
-    if !silent || client.is_some_and(|client| client.enforce_auth_on_inference) {
-        return;
-    }
-    let message = "is absent, and so inference is open to anybody without a key or password: set \
-                   client.enforce_auth_on_inference to ask for virtual keys, set this to false to ask \
-                   for the admin password, or set it to true if that is meant";
-    log.warn("governance.auth_config.disable_auth_on_inference", message);
 }
 
 const IGNORED: &[&str] = &[

@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use super::vault::{Unsealed, Vault};
 use super::{seed, stored};
 use crate::provider::Secret;
-use crate::store::{self, Db, FileHashRow};
+use crate::store::{self, ConfigChange, Db, FileHashRow};
 use arc_swap::{ArcSwap, Guard};
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Live {
     catalog: Arc<Catalog>,
     environment: Environment,
     store: Db,
-    vault: Vault,
+    vault: Arc<Vault>,
     /// What config.json and the environment say in vain; belongs to every snapshot.
     outer_warnings: Vec<Problem>,
 }
@@ -92,6 +92,10 @@ impl Live {
         if guessable && change.file_hashes.iter().all(|row| row.entity != seed::AUTH) {
             change.file_hashes.push(seed::forgotten());
         }
+        let lay_open = guessable || unsealed != Unsealed::default();
+        if lay_open {
+            change.file_hashes.push(seed::scrub_due());
+        }
         let catalog = Catalog::builtin();
         let built = match build(&new, &catalog, &environment, count(version)) {
             Ok(built) => problems.check(built)?,
@@ -100,18 +104,10 @@ impl Live {
                 return Err(problems);
             }
         };
-        let version = match stored::is_empty(&change) {
-            true => version,
-            false => {
-                vault.seal(&mut change)?;
-                let version = store.write_config(&change).await?;
-                if guessable || unsealed != Unsealed::default() {
-                    scrub(&store).await;
-                }
-                version
-            }
-        };
-        let version = count(version);
+        let version = count(write(&store, &vault, change, version).await?);
+        if lay_open || hashes.contains(&seed::scrub_due()) {
+            scrub(&store).await;
+        }
         let snapshot = finished(built, version, &warnings, None);
         for warning in &snapshot.warnings {
             tracing::warn!(path = warning.path, "{}", warning.message);
@@ -121,7 +117,7 @@ impl Live {
             configuration: ArcSwap::from_pointee(new),
             versions: watch::Sender::new(version),
         });
-        let writer = Arc::default();
+        let (writer, vault) = (Arc::default(), Arc::new(vault));
         let outer_warnings = warnings;
         Ok(Live { published, writer, catalog, environment, store, vault, outer_warnings })
     }
@@ -170,12 +166,12 @@ impl Live {
         let mut new = Configuration::clone(&old);
         let value = mutate(&mut new)?;
         retire_secrets(&old, &mut new, jiff::Timestamp::now().as_millisecond());
-        let mut change = stored::difference(&old, &new);
+        let change = stored::difference(&old, &new);
         if stored::is_empty(&change) {
             return Ok(value);
         }
-        self.vault.seal(&mut change).map_err(ChangeError::Store)?;
         let built = build(&new, &self.catalog, &self.environment, 0)?;
+        let change = self.sealed(change).await.map_err(ChangeError::Store)?;
         // A caller who hangs up drops this future. What is written must be published all the same,
         // so both happen in a task of their own, which holds the lock.
         let store = self.store.clone();
@@ -199,6 +195,14 @@ impl Live {
             Err(error) => Err(ChangeError::Store(store::Error::Database(error.to_string()))),
         }
     }
+
+    /// What is about to be written, sealed. Hashing a password takes a processor for some milliseconds,
+    /// in which the thread that serves requests shall not stand still.
+    async fn sealed(&self, mut change: ConfigChange) -> store::Result<ConfigChange> {
+        let vault = self.vault.clone();
+        let sealing = tokio::task::spawn_blocking(move || vault.seal(&mut change).map(|()| change));
+        sealing.await.unwrap_or_else(|error| Err(store::Error::Database(error.to_string())))
+    }
 }
 
 /// The vault under the key of the file or else of the environment, and what is to be said of it.
@@ -220,11 +224,31 @@ fn vault(file: Option<&File>, environment: &Environment) -> (Vault, Vec<Problem>
     (Vault::new(key.as_ref()), warnings)
 }
 
+/// Writes a change, if it is one, to a store that has `version`. Returns the version it has then.
+async fn write(
+    store: &Db,
+    vault: &Vault,
+    mut change: ConfigChange,
+    version: i64,
+) -> store::Result<i64> {
+    if stored::is_empty(&change) {
+        return Ok(version);
+    }
+    vault.seal(&mut change)?;
+    store.write_config(&change).await
+}
+
 /// What could be read before and was sealed just now shall not stay readable in what the store freed.
+/// Until that is done, every start tries it.
 async fn scrub(store: &Db) {
-    if let Err(error) = store.scrub().await {
+    let scrubbed = async {
+        store.scrub().await?;
+        store.delete_file_hash(&seed::scrub_due().entity).await
+    };
+    if let Err(error) = scrubbed.await {
         tracing::warn!(
-            "secrets may still be readable in what config.db has freed; vacuum it: {error}"
+            "secrets may still be readable in what config.db has freed; the next start tries again \
+             to clean it: {error}"
         );
     }
 }
@@ -241,10 +265,26 @@ fn merge(
     let old = new.clone();
     let (hashes, later) = seed::apply(&file, new, hashes, environment, now);
     retire_secrets(&old, new, now);
+    if file.is_silent_on_inference() {
+        warnings.extend(open_inference(new));
+    }
     let mut problems = Problems(file.problems);
     problems.add_later(later);
     warnings.extend(file.warnings);
     (hashes, problems)
+}
+
+/// Bifrost asks for the password where the file does not say whether to. Here that would lock out clients
+/// that send a virtual key as a bearer token, so it is not asked for, and whoever counts on it must know.
+fn open_inference(configuration: &Configuration) -> Option<Problem> {
+    let auth = configuration.auth.as_ref().filter(|auth| auth.is_enabled)?;
+    if !auth.disable_auth_on_inference || configuration.client.enforce_auth_on_inference {
+        return None;
+    }
+    let message = "is absent, and so inference is open to anybody without a key or password: set \
+                   client.enforce_auth_on_inference to ask for virtual keys, set this to false to ask \
+                   for the admin password, or set it to true if that is meant";
+    Some(Problem::new("governance.auth_config.disable_auth_on_inference", message))
 }
 
 /// The stored configuration as if what is unsealed had never been written, so that it is written anew.

@@ -35,7 +35,7 @@ mod turns;
 mod vault;
 pub mod window;
 
-pub use admin::Admin;
+pub use admin::{Admin, Verdict};
 pub use apply::{IdSource, apply_virtual_key, secret_hash};
 pub use apply_provider::{apply_key, apply_provider};
 pub use build::build;

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Every known model.
 #[derive(Debug)]
@@ -193,9 +193,13 @@ impl Catalog {
         Ok(Catalog { date: file.date.into(), providers: providers.collect(), tiers })
     }
 
-    /// What the vendor itself offers of a model that somebody else resells as `vendor/model`.
+    /// What the vendor itself offers of a model that somebody else resells as `vendor/model`. Of
+    /// `vendor/model:free` only that it costs nothing.
     pub fn resold(&self, model: &str) -> Option<&Arc<ModelFacts>> {
         let (vendor, model) = model.split_once('/')?;
+        if model.ends_with(":free") {
+            return Some(&FREE);
+        }
         let vendor = match vendor {
             "x-ai" => "xai",
             "mistralai" => "mistral",
@@ -203,7 +207,7 @@ impl Catalog {
             "z-ai" => "zai",
             vendor => vendor,
         };
-        // `:free`, `:nitro` and the like say how it is served, not what it is.
+        // `:nitro`, `:online` and the like say how it is served, not what it is.
         let model = model.split_once(':').map_or(model, |(model, _)| model);
         // Anthropic writes 4-5 where resellers write 4.5.
         self.model(vendor, model).or_else(|| self.model(vendor, &model.replace('.', "-")))
@@ -265,6 +269,30 @@ impl Catalog {
         })
     }
 }
+
+/// A model that is given away, whichever it is.
+static FREE: LazyLock<Arc<ModelFacts>> = LazyLock::new(|| {
+    Arc::new(ModelFacts {
+        provider: "".into(),
+        name: "".into(),
+        mode: Mode::Chat,
+        max_input_tokens: None,
+        max_output_tokens: None,
+        prices: Some(Prices {
+            input: 0,
+            output: 0,
+            cached_read: None,
+            cached_write: None,
+            cached_write_1h: None,
+            input_audio: None,
+            output_audio: None,
+            reasoning: None,
+            tiers: Box::default(),
+        }),
+        retired: false,
+        capabilities: 0,
+    })
+});
 
 /// The entry that `model` means: itself, without the vendor before its `/`, without its date or
 /// `-latest`; and for a base name that is only known with dates, the newest of them.
@@ -499,6 +527,23 @@ mod tests {
         assert_eq!(name("ollama", "llama3"), None);
         assert_eq!(name("openai", "gpt-4o-min"), None);
         assert_eq!(catalog.providers_of("claude-opus-5").next(), Some("anthropic"));
+    }
+
+    #[test]
+    fn what_is_resold_costs_what_its_vendor_asks_or_nothing() {
+        let catalog = Catalog::builtin();
+        let prices = |model| catalog.resold(model).and_then(|facts| facts.prices.as_ref());
+        let haiku = catalog.model("anthropic", "claude-haiku-4-5").unwrap().prices.as_ref();
+        assert!(haiku.is_some_and(|prices| prices.input > 0));
+        for model in ["anthropic/claude-haiku-4.5", "anthropic/claude-haiku-4.5:nitro"] {
+            assert_eq!(prices(model), haiku, "{model}");
+        }
+        for model in ["anthropic/claude-haiku-4.5:free", "nobody/knows:free"] {
+            let free = prices(model).unwrap();
+            assert_eq!((free.input, free.output), (0, 0), "{model}");
+        }
+        assert_eq!(prices("nobody/knows"), None);
+        assert_eq!(prices("claude-haiku-4.5:free"), None);
     }
 
     #[test]

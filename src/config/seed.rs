@@ -65,6 +65,12 @@ pub(super) fn forgotten() -> FileHashRow {
     FileHashRow { entity: AUTH.to_owned(), hash: String::new() }
 }
 
+/// What is written together with the first seal of something that was readable, and deleted when what
+/// the store freed by that holds nothing any more.
+pub(super) fn scrub_due() -> FileHashRow {
+    FileHashRow { entity: "scrub".to_owned(), hash: "due".to_owned() }
+}
+
 /// What its row is called.
 pub(super) const AUTH: &str = "auth_config";
 /// Length of a SHA-256 in hexadecimal digits.

@@ -1,16 +1,21 @@
 //! What was configured, indexed by what the request path asks. Immutable.
 
-use super::admin::Admin;
+use super::admin::{Admin, Verdict};
 use super::cache::{CacheConfig, VirtualKeyCache};
 use super::entity::ClientConfig;
 use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
 use super::problem::Problem;
 use super::window::Window;
+use crate::llm::{Failure, FailureKind, Source};
 use crate::provider::{AccessList, Key, Provider};
 use hashbrown::{HashMap, HashSet};
 use http::HeaderMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What is asked of whose credentials nobody could look at.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// One configuration, complete. A request takes it once and sees it to its end.
 #[derive(Debug)]
@@ -133,10 +138,19 @@ pub enum Unit {
 impl Snapshot {
     /// Finds out whether `headers` carry the credentials of the management API, where inference asks for
     /// them. Wrong ones take their time.
-    pub async fn look_at_credentials(&self, headers: &HeaderMap) {
-        if let Some(admin) = self.admin.as_ref().filter(|admin| admin.on_inference) {
-            admin.accepts(headers).await;
+    ///
+    /// # Errors
+    /// 503 when nobody could look at them in time.
+    pub async fn look_at_credentials(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let Some(admin) = self.admin.as_ref().filter(|admin| admin.on_inference) else {
+            return Ok(());
+        };
+        if admin.judge(headers).await != Verdict::NotLookedAt {
+            return Ok(());
         }
+        let message = "too many credentials wait to be looked at; try again";
+        let failure = Failure::new(Source::Gateway, FailureKind::Overloaded, message);
+        Err(failure.with_code("credentials_not_checked").with_retry_after(Some(TRY_AGAIN)))
     }
 
     /// The configured provider of that name. `google` means `gemini`.

@@ -1,9 +1,11 @@
-//! One at a time, and whoever came last goes first.
+//! One at a time: whoever came last and whoever has waited longest, in turn.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Hands out one turn at a time. A crowd that waits does not keep out who comes after it.
+/// Hands out one turn at a time. A crowd that waits does not keep out who comes after it, and one that
+/// goes on coming does not keep out who waits.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     queue: Mutex<Queue>,
@@ -12,7 +14,9 @@ pub(super) struct Turns {
 #[derive(Debug, Default)]
 struct Queue {
     taken: bool,
-    waiting: Vec<oneshot::Sender<Turn>>,
+    waiting: VecDeque<oneshot::Sender<Turn>>,
+    /// Whether it is the turn of who has waited longest.
+    oldest: bool,
 }
 
 /// A turn; dropping it passes it on.
@@ -30,7 +34,7 @@ impl Turns {
             }
             let (sender, turn) = oneshot::channel();
             queue.waiting.retain(|other| !other.is_closed());
-            queue.waiting.push(sender);
+            queue.waiting.push_back(sender);
             turn
         };
         turn.await.ok()
@@ -40,8 +44,12 @@ impl Turns {
     fn next(&self) -> Option<oneshot::Sender<Turn>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.waiting.retain(|other| !other.is_closed());
-        let next = queue.waiting.pop();
+        let next = match queue.oldest {
+            true => queue.waiting.pop_front(),
+            false => queue.waiting.pop_back(),
+        };
         queue.taken = next.is_some();
+        queue.oldest ^= queue.taken;
         next
     }
 }
@@ -78,5 +86,23 @@ mod tests {
         let second = second.now_or_never().unwrap().unwrap();
         drop(second);
         assert!(turns.take().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn those_who_go_on_coming_keep_nobody_out() {
+        let turns = Arc::<Turns>::default();
+        let mut turn = turns.take().await.unwrap();
+        let mut patient = Box::pin(turns.take());
+        assert!((&mut patient).now_or_never().is_none());
+        for newer in 0.. {
+            assert!(newer < 2, "the one that waits is passed over");
+            let mut newest = Box::pin(turns.take());
+            assert!((&mut newest).now_or_never().is_none());
+            drop(turn);
+            if (&mut patient).now_or_never().is_some() {
+                break;
+            }
+            turn = newest.now_or_never().unwrap().unwrap();
+        }
     }
 }

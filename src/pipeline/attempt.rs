@@ -183,7 +183,8 @@ impl Attempt<'_> {
         let body = request_body(self.call, self.target, decoded)?;
         let provider = &self.target.provider;
         let at_once = self.call.snapshot.client.drop_excess_requests;
-        let permit = self.app.limits.enter(provider, at_once).await?;
+        let patience = self.headers_within().within;
+        let permit = self.app.limits.enter(provider, at_once, patience).await?;
         let health = self.app.health.provider(&provider.name);
         let in_flight = health.enter();
         let mut tried: SmallVec<[Arc<str>; 4]> = SmallVec::new();
@@ -315,9 +316,8 @@ impl Attempt<'_> {
         started: Instant,
     ) -> Result<Done, Failure> {
         let provider = &self.target.provider;
-        let headers_within = Limit::of_headers(&provider.network, self.call.request.stream());
         let build = || self.outgoing(key, body.clone());
-        let response = upstream::send(provider, started, headers_within, build).await?;
+        let response = upstream::send(provider, started, self.headers_within(), build).await?;
         let (parts, upstream_body) = response.into_parts();
         let (since, limit) = match self.call.request.stream() {
             true => (Instant::now(), NO_STREAM),
@@ -350,6 +350,10 @@ impl Attempt<'_> {
         let (body, used) = response_body(self.call, wire, decoded, bytes)?;
         let content = Content::Full { body, used, raw_response };
         Ok(Done { headers, raw_request, content })
+    }
+
+    fn headers_within(&self) -> Limit {
+        Limit::of_headers(&self.target.provider.network, self.call.request.stream())
     }
 
     fn outgoing(&self, key: Option<&Arc<Key>>, body: Bytes) -> Outgoing {

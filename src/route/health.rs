@@ -74,17 +74,20 @@ const NEWS: u32 = 50;
 const MOST_SECRETS: usize = 4;
 /// The name under which attempts of a provider without keys are counted.
 const NO_KEY: &str = "";
+/// The mark under which they rest.
+const NO_SECRET: u64 = 0;
 
 impl Health {
-    /// What is known of a key at `now_ms`. For a provider without keys, `key_id` is empty.
-    pub fn key_state(&self, provider: &str, key_id: &str, now_ms: i64) -> KeyState {
-        let Some(key) = self.find(provider).and_then(|provider| provider.find(key_id)) else {
+    /// What is known of a key at `now_ms`; `None` is that of a provider without keys.
+    pub fn key_state(&self, provider: &str, key: Option<&Key>, now_ms: i64) -> KeyState {
+        let (id, secret) = key.map_or((NO_KEY, NO_SECRET), |key| (&*key.id, mark_of(key)));
+        let Some(key) = self.find(provider).and_then(|provider| provider.find(id)) else {
             return KeyState::default();
         };
+        let rest = key.rest(secret, now_ms);
         let recent = key.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = key.resting_until.load(Ordering::Relaxed);
         KeyState {
-            cooling_until_ms: (until > now_ms).then_some(until),
+            cooling_until_ms: rest.map(|rest| rest.until_ms),
             attempts: key.attempts.load(Ordering::Relaxed),
             failures: key.failures.load(Ordering::Relaxed),
             recent_failures: recent.failures,
@@ -137,17 +140,14 @@ impl ProviderState {
         if state.resting_until.load(Ordering::Relaxed) <= now_ms {
             return None;
         }
-        let secret = mark_of(key);
-        let rests = state.rests.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = rests.iter().find(|(of, _)| *of == secret)?.1;
-        (rest.until_ms > now_ms).then_some(rest)
+        state.rest(mark_of(key), now_ms)
     }
 
     /// Lets a key rest until `until_ms` after a failure. A rest of the same secret never gets
     /// shorter.
     pub fn rest(&self, key: Option<&Key>, until_ms: i64, after: FailureKind) {
         let state = self.key(key.map(|key| &key.id));
-        let secret = key.map_or(0, mark_of);
+        let secret = key.map_or(NO_SECRET, mark_of);
         let rest = Rest { until_ms, after };
         {
             let mut rests = state.rests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,6 +202,15 @@ impl ProviderState {
     }
 }
 
+impl KeyHealth {
+    /// The rest of one of the key's secrets.
+    fn rest(&self, secret: u64, now_ms: i64) -> Option<Rest> {
+        let rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = rests.iter().find(|(of, _)| *of == secret)?.1;
+        (rest.until_ms > now_ms).then_some(rest)
+    }
+}
+
 /// Tells one secret of a key from the next.
 fn mark_of(key: &Key) -> u64 {
     foldhash::fast::FixedState::default().hash_one(key.value.expose())
@@ -232,6 +241,8 @@ mod tests {
         let (old, new) = (key("one", "sk-old"), key("one", "sk-new"));
         provider.rest(Some(&old), 60_000, FailureKind::Authentication);
         assert_eq!(provider.resting(&new, 1), None);
+        let shown = |key| health.key_state("openai", key, 1).cooling_until_ms;
+        assert_eq!((shown(Some(&old)), shown(Some(&new))), (Some(60_000), None));
         provider.rest(Some(&new), 2_000, FailureKind::RateLimit);
         let rest = Rest { until_ms: 2_000, after: FailureKind::RateLimit };
         assert_eq!(provider.resting(&new, 1), Some(rest));
@@ -239,6 +250,11 @@ mod tests {
         provider.rest(Some(&old), 90_000, FailureKind::Authentication);
         assert_eq!(provider.resting(&new, 1), Some(rest));
         assert_eq!(provider.resting(&new, 2_000), None);
+        assert_eq!((shown(Some(&old)), shown(Some(&new))), (Some(90_000), Some(2_000)));
+        // A provider without keys.
+        assert_eq!(shown(None), None);
+        provider.rest(None, 3_000, FailureKind::Overloaded);
+        assert_eq!(shown(None), Some(3_000));
     }
 
     fn key(id: &str, secret: &str) -> Key {

@@ -147,13 +147,13 @@ impl Door {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let (app, router) = (self.app, self.router);
+        let (app, router, write) = (self.app, self.router, self.patience.write);
         let requests = Requests::default();
         let stream = Watched::new(stream, requests.clone(), self.patience);
         let service = service_fn(move |request: Request<Incoming>| {
             let (app, router, serving) = (app.clone(), router.clone(), requests.enter());
             async move {
-                let answer = api::serve(app, router, request).await;
+                let answer = api::serve(app, router, write, request).await;
                 drop(serving);
                 Ok::<_, Infallible>(answer)
             }

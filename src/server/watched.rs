@@ -5,7 +5,7 @@
 //! things: an idle connection is a load balancer's to keep, a head that stays half sent holds a place
 //! for nothing. hyper also makes a timer for every request; here one lasts as long as the connection.
 //! For writing hyper has none: while a client reads nothing, a stream is not polled, and so none of
-//! its own time-outs can end it.
+//! its own time-outs can end it. (Over HTTP/2 that may happen to one stream alone: `api::unread`.)
 
 use std::future::Future;
 use std::io::{self, IoSlice};

@@ -101,6 +101,13 @@ impl Db {
         transaction.commit().await?;
         Ok(version)
     }
+
+    /// Deletes a row of `file_hashes`, which changes nothing of the configuration.
+    pub async fn delete_file_hash(&self, entity: &str) -> Result<()> {
+        let sql = "delete from file_hashes where entity = $1";
+        sqlx::query(sql).bind(entity).execute(&self.writer).await?;
+        Ok(())
+    }
 }
 
 async fn delete_changed(change: &ConfigChange, connection: &mut SqliteConnection) -> Result<()> {

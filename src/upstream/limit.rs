@@ -29,13 +29,18 @@ pub struct Permit {
 }
 
 impl Limits {
-    /// Takes a place at `provider`, waiting for one unless `at_once`, for as long at most as the
-    /// provider has for the headers of an answer: whoever waits holds a part of its budget.
+    /// Takes a place at `provider`, waiting for one unless `at_once`, for `patience` at most: whoever
+    /// waits holds a part of its budget.
     ///
     /// # Errors
     /// `QueueFull` when as many requests wait as the provider's buffer holds, or when `at_once` and
     /// no place is free, or when none came in time.
-    pub async fn enter(&self, provider: &Provider, at_once: bool) -> Result<Permit, Failure> {
+    pub async fn enter(
+        &self,
+        provider: &Provider,
+        at_once: bool,
+        patience: Duration,
+    ) -> Result<Permit, Failure> {
         let gate = self.gate(provider);
         if let Ok(place) = gate.places.clone().try_acquire_owned() {
             return Ok(Permit { _place: place });
@@ -47,11 +52,10 @@ impl Limits {
             return Err(full(provider));
         }
         let _waiting = Waiting(&gate.waiting);
-        let limit = provider.network.header_timeout;
-        match timeout(limit, gate.places.clone().acquire_owned()).await {
+        match timeout(patience, gate.places.clone().acquire_owned()).await {
             Ok(Ok(place)) => Ok(Permit { _place: place }),
             Ok(Err(_closed)) => Err(full(provider)),
-            Err(_) => Err(waited(provider, limit)),
+            Err(_) => Err(waited(provider, patience)),
         }
     }
 

@@ -1,6 +1,11 @@
 //! A client that goes away stops the provider, and pays for what it had got.
 
 use crate::support::Gateway;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mock_provider::Rule;
 use serde_json::json;
 use std::time::Duration;
@@ -47,6 +52,63 @@ async fn a_client_that_stops_reading_gives_its_place_back() {
     assert_eq!(in_flight(&gateway).await, 0);
     assert_eq!(gateway.rows(1).await[0]["status"], "error");
     drop(client);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_over_http2_that_is_not_read_gives_its_place_back() {
+    let patience = Patience { write: Duration::from_millis(500), ..Patience::default() };
+    let gateway = Gateway::start_with(patience).await;
+    gateway.mock.script(Rule::default().words(200_000).delay_first_token_ms(0).delay_between_ms(0));
+    let address = gateway.url().strip_prefix("http://").unwrap();
+    let socket = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
+    let window = 65_535;
+    let (mut client, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(window)
+        .handshake(socket)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let url = format!("{}/v1/chat/completions", gateway.url());
+    let ask = |body: String| Request::post(&url).body(Full::new(Bytes::from(body))).unwrap();
+    let mut unread = client.send_request(ask(STREAM.to_owned())).await.unwrap().into_body();
+    // As long as it reads, slowly as it may be, it is served.
+    for _ in 0..10 {
+        let mut read = 0;
+        while read < window as usize {
+            read += unread.frame().await.unwrap().unwrap().into_data().unwrap().len();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(in_flight(&gateway).await, 1);
+    let mut aborted = false;
+    for _ in 0..500 {
+        aborted = gateway.mock.received().iter().any(|request| request.aborted);
+        if aborted && in_flight(&gateway).await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(aborted, "the provider went on talking to nobody");
+    assert_eq!(in_flight(&gateway).await, 0);
+    assert_eq!(gateway.rows(1).await[0]["status"], "error");
+
+    // The connection's other streams are served, and a provider's pause is not the client's.
+    gateway.mock.clear();
+    gateway.mock.script(Rule::default().words(3).delay_between_ms(800));
+    let other = client.send_request(ask(STREAM.to_owned())).await.unwrap();
+    let other = other.into_body().collect().await.unwrap().to_bytes();
+    assert!(other.ends_with(b"data: [DONE]\n\n"), "{other:?}");
+    // Who reads on after all is told that something is missing.
+    let mut last = None;
+    while let Some(frame) = unread.frame().await {
+        last = Some(frame.is_ok());
+        if last == Some(false) {
+            break;
+        }
+    }
+    assert_eq!(last, Some(false));
+    connection.abort();
     gateway.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Answer, Gateway};
 use mock_provider::Rule;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const ASK: &str = r#"{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}"#;
@@ -103,16 +103,22 @@ async fn an_error_that_comes_late_to_a_stream_is_still_read() {
     gateway.stop().await;
 }
 
-#[tokio::test]
-async fn a_place_at_a_provider_is_not_awaited_for_ever() {
-    let gateway = Gateway::start().await;
+/// Lets one request at a time to openai.
+async fn one_place(gateway: &Gateway, mut network: Value) {
+    network["base_url"] = json!(gateway.mock.url_for("openai"));
     let body = json!({
         "keys": [{"name": "openai-1", "value": "sk-1", "weight": 1}],
-        "network_config": {"base_url": gateway.mock.url_for("openai"), "header_timeout_in_seconds": 1},
+        "network_config": network,
         "concurrency_and_buffer_size": {"concurrency": 1, "buffer_size": 10},
     });
     let answer = gateway.send("PUT", "/api/providers/openai", &[], body.to_string()).await;
     assert_eq!(answer.status, 200, "{:?}", answer.body);
+}
+
+#[tokio::test]
+async fn a_place_at_a_provider_is_not_awaited_for_ever() {
+    let gateway = Gateway::start().await;
+    one_place(&gateway, json!({"header_timeout_in_seconds": 1})).await;
     gateway.mock.script(Rule::for_provider("openai").words(60).delay_between_ms(50));
     let second = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -128,6 +134,34 @@ async fn a_place_at_a_provider_is_not_awaited_for_ever() {
     // Who waited has left the queue, and the place is free again.
     gateway.mock.clear();
     assert_eq!(gateway.chat(ASK).await.status, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_awaits_its_place_for_as_long_as_its_headers() {
+    let gateway = Gateway::start().await;
+    // Twice as long for a stream.
+    one_place(&gateway, json!({"default_request_timeout_in_seconds": 2})).await;
+    gateway.mock.script(Rule::for_provider("openai").words(60).delay_between_ms(50));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        gateway.mock.clear();
+        timed(&gateway, stream()).await
+    };
+    let (first, (second, after)) = tokio::join!(gateway.chat(stream()), second);
+    assert!(first.chunks().1 && second.chunks().1, "{:?}", second.body);
+    assert!(after > Duration::from_secs(2), "{after:?}");
+    // The whole of an answer may take less than its headers alone.
+    let network = json!({"header_timeout_in_seconds": 20, "total_timeout_in_seconds": 1});
+    one_place(&gateway, network).await;
+    gateway.mock.script(Rule::for_provider("openai").words(60).delay_between_ms(50));
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        timed(&gateway, ASK.to_owned()).await
+    };
+    let (_, (second, after)) = tokio::join!(gateway.chat(stream()), second);
+    assert_eq!(second.status, 503, "{:?}", second.body);
+    assert!((900..2000).contains(&after.as_millis()), "{after:?}");
     gateway.stop().await;
 }
 

@@ -20,7 +20,7 @@ pub(super) fn providers(snapshot: &Snapshot, health: &Health, now_ms: i64) -> Ve
     let view = |provider: &Provider| {
         let keys = keys(provider, health, now_ms);
         let states: Vec<HealthState> = match provider.keys.is_empty() {
-            true => vec![state(true, &health.key_state(&provider.name, "", now_ms))],
+            true => vec![state(true, &health.key_state(&provider.name, None, now_ms))],
             false => keys.iter().map(|key| key.state).collect(),
         };
         ProviderHealth {
@@ -36,7 +36,7 @@ pub(super) fn providers(snapshot: &Snapshot, health: &Health, now_ms: i64) -> Ve
 fn keys(provider: &Provider, health: &Health, now_ms: i64) -> Vec<KeyHealth> {
     let enabled = || provider.keys.iter().filter(|key| key.enabled);
     let weights: f64 = enabled().map(|key| key.weight).sum();
-    let state_of = |key: &Key| health.key_state(&provider.name, &key.id, now_ms);
+    let state_of = |key: &Key| health.key_state(&provider.name, Some(key), now_ms);
     let attempts: u64 = provider.keys.iter().map(|key| state_of(key).attempts).sum();
     let view = |key: &Key| {
         let known = state_of(key);
