@@ -278,7 +278,8 @@ impl Caching {
 
     /// The question's vector, asked for once.
     async fn vector(&mut self, app: &Arc<App>, call: &Call) -> Option<Arc<[f32]>> {
-        if self.vector.is_some() || self.note.embedding_failed {
+        let none = matches!(self.embedder, Embedder::None(_));
+        if none || self.vector.is_some() || self.note.embedding_failed {
             return self.vector.clone();
         }
         let question = self.subject.question.clone();

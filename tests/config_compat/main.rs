@@ -41,7 +41,6 @@ fn v14() {
         texts(&file.warnings),
         [
             "client.enable_litellm_fallbacks: not supported yet; ignored",
-            "plugins[2]: `semantic_cache` is not supported yet; ignored",
             "governance.budgets[2]: limits nothing: no virtual key names it",
             "governance.customers[0]: customers are not supported yet; ignored",
         ]
