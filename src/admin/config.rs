@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(super) async fn get(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(view(&app, &app.live.configuration()))
+    let mut shown = view(&app, &app.live.configuration());
+    let in_use = app.live.snapshot().uses_cache;
+    shown["is_cache_connected"] = json!(in_use && app.cache.store.state().await.is_connected);
+    Json(shown)
 }
 
 /// Takes over the fields that are given and leaves the others as they are.

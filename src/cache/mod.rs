@@ -115,6 +115,10 @@ impl Cache {
     /// Where embeddings come from under `config`.
     pub fn embedder(&self, config: &CacheConfig) -> Embedder {
         match config.provider.as_str() {
+            // Bifrost's way of asking for exact hits only.
+            "" if config.dimension == Some(1) => {
+                Embedder::None("`dimension` is 1: exact hits only".to_owned())
+            }
             "" | LOCAL => match self.local.load_full() {
                 Some(model) => Embedder::Local(model),
                 None => {

@@ -85,6 +85,7 @@ impl Subject {
         embedding_model: &str,
     ) -> Place {
         let mut text = Canonical::default();
+        text.text(&policy.config.vector_store_namespace);
         text.text(&policy.scope);
         text.text(&policy.cache_key);
         text.text(if policy.config.cache_by_provider { provider } else { "" });

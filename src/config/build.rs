@@ -3,6 +3,7 @@
 use super::admin::Admin;
 use super::apply::secret_hash;
 use super::build_provider::provider;
+use super::cache::{CacheConfig, LOCAL};
 use super::entity::{
     AuthConfig, BudgetConfig, Configuration, ProviderBindingConfig, RateLimitConfig,
     VirtualKeyConfig,
@@ -13,6 +14,7 @@ use super::pricing::Catalog;
 use super::problem::{Problem, Problems};
 use super::snapshot::{Binding, MeterSpec, Snapshot, Unit, VirtualKey};
 use super::window::Window;
+use crate::provider::catalog::canonical_name;
 use crate::provider::{AccessList, Provider, Secret};
 use hashbrown::HashMap;
 use std::collections::HashSet;
@@ -47,6 +49,7 @@ pub fn build(
     no_secrets.extend(ids);
     // Without the plugin only virtual keys can switch it on, and then its defaults hold.
     let cache = configuration.cache.clone().unwrap_or_default();
+    warn_of_cache(&cache, configuration, &mut findings);
     let switched_on =
         |key: &Arc<VirtualKey>| key.semantic_cache.as_ref().is_some_and(|it| it.enabled);
     let named = configuration.cache.is_some();
@@ -66,6 +69,20 @@ pub fn build(
         catalog: catalog.clone(),
         warnings: findings.warnings,
     })
+}
+
+/// Without its provider the semantic layer finds nothing, and nobody would know why.
+fn warn_of_cache(cache: &CacheConfig, configuration: &Configuration, findings: &mut Findings) {
+    let judge = cache.judge_model.split('/').next().unwrap_or_default();
+    for (field, provider) in [("provider", cache.provider.as_str()), ("judge_model", judge)] {
+        let there = provider.is_empty()
+            || (provider == LOCAL && field == "provider")
+            || configuration.providers.contains_key(canonical_name(provider));
+        if cache.enabled && !there {
+            let message = format!("the provider `{provider}` is not configured");
+            findings.warn(format!("plugins.semantic_cache.config.{field}"), message);
+        }
+    }
 }
 
 /// What was found while building.

@@ -27,6 +27,8 @@ use std::time::Duration;
 const CANDIDATES: usize = 5;
 /// Candidates for which the judge is asked.
 const JUDGED: usize = 2;
+/// How long a stream waits for an identical one, which lands only when it is complete.
+const FOLLOWS_A_STREAM: Duration = Duration::from_secs(10);
 /// How long an embedding or the judge may take; after that it is a miss.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Shadow mode looks at candidates down to this similarity, to show what a lower threshold would do.
@@ -138,6 +140,10 @@ impl Caching {
         self.place = Some(place);
         self.leader = None;
         self.would_be.clear();
+        let patience = match call.request.stream() {
+            true => patience.min(FOLLOWS_A_STREAM),
+            false => patience,
+        };
         let found = match self.exact(app, place, patience).await {
             Some(hit) => Some(hit),
             None => self.similar(app, call, place).await,
@@ -284,7 +290,9 @@ impl Caching {
         }
         let question = self.subject.question.clone();
         let embedded = embed(app, call, &self.embedder, &question, self.charges()).await;
-        match embedded {
+        let wanted = self.policy.config.dimension;
+        let fits = |vector: &[f32]| wanted.is_none_or(|wanted| wanted as usize == vector.len());
+        match embedded.filter(|(vector, _)| fits(vector)) {
             Some((vector, tokens)) => {
                 self.note.embedded_by = Some(self.embedding_model.clone());
                 self.note.embedding_tokens = tokens;
