@@ -16,19 +16,26 @@ enum State {
 
 /// The requests that are being answered.
 #[derive(Debug, Default)]
-pub struct Flights(Arc<Mutex<HashMap<Fingerprint, watch::Receiver<State>>>>);
+pub struct Flights(Arc<Mutex<InFlight>>);
+
+/// For each request how far it is, and whether it streams.
+type InFlight = HashMap<Fingerprint, (watch::Receiver<State>, bool)>;
 
 /// The one that is sent. Dropped before it has landed, it is lost, and the others go by themselves.
 #[derive(Debug)]
 pub struct Leader {
     fingerprint: Fingerprint,
     state: watch::Sender<State>,
-    flights: Weak<Mutex<HashMap<Fingerprint, watch::Receiver<State>>>>,
+    flights: Weak<Mutex<InFlight>>,
 }
 
 /// One that waits.
 #[derive(Debug)]
-pub struct Follower(watch::Receiver<State>);
+pub struct Follower {
+    state: watch::Receiver<State>,
+    /// Whether the leader's answer is a stream, which lands only when it is complete.
+    pub streams: bool,
+}
 
 /// Which of the two a request is.
 #[derive(Debug)]
@@ -40,14 +47,14 @@ pub enum Role {
 }
 
 impl Flights {
-    /// Joins the flight of `fingerprint`, or begins it.
-    pub fn join(&self, fingerprint: Fingerprint) -> Role {
+    /// Joins the flight of `fingerprint`, or begins it; `streams` says whether that would be a stream.
+    pub fn join(&self, fingerprint: Fingerprint, streams: bool) -> Role {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = flights.get(&fingerprint) {
-            return Role::Follower(Follower(state.clone()));
+        if let Some((state, streams)) = flights.get(&fingerprint) {
+            return Role::Follower(Follower { state: state.clone(), streams: *streams });
         }
         let (state, receiver) = watch::channel(State::Running);
-        flights.insert(fingerprint, receiver);
+        flights.insert(fingerprint, (receiver, streams));
         let flights = Arc::downgrade(&self.0);
         Role::Leader(Leader { fingerprint, state, flights })
     }
@@ -78,7 +85,7 @@ impl Drop for Leader {
 impl Follower {
     /// The answer of the leader; `None` when it has none for others.
     pub async fn landed(mut self) -> Option<Arc<Entry>> {
-        let state = self.0.wait_for(|state| !matches!(state, State::Running)).await.ok()?;
+        let state = self.state.wait_for(|state| !matches!(state, State::Running)).await.ok()?;
         match &*state {
             State::Landed(entry) => Some(entry.clone()),
             State::Running | State::Lost => None,
@@ -94,14 +101,14 @@ mod tests {
     const ONE: Fingerprint = Fingerprint([1; 16]);
 
     fn lead(flights: &Flights) -> Leader {
-        match flights.join(ONE) {
+        match flights.join(ONE, false) {
             Role::Leader(leader) => leader,
             Role::Follower(_) => panic!("somebody leads already"),
         }
     }
 
     fn follow(flights: &Flights) -> Follower {
-        match flights.join(ONE) {
+        match flights.join(ONE, false) {
             Role::Follower(follower) => follower,
             Role::Leader(_) => panic!("nobody leads"),
         }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Grades that are kept; the oldest go.
 const MOST: usize = 20_000;
+/// Bytes of the file beyond which it is written anew; as many grades as are kept take some 3 MB.
+const LARGEST_FILE: u64 = 8 << 20;
 /// Graded hits that a threshold needs before it is suggested.
 const ENOUGH: u64 = 20;
 /// Share of false hits that a suggested threshold may have.
@@ -73,7 +75,7 @@ impl Grades {
         grades
     }
 
-    /// Adds one. Writes a line to the file; what cannot be written is not worth a failure.
+    /// Adds one. Writes a line to the file, and so may block; what cannot be written is not worth a failure.
     pub fn add(&self, grade: Grade) {
         let line = serde_json::to_string(&grade).unwrap_or_default();
         {
@@ -85,8 +87,16 @@ impl Grades {
         }
         let Some(file) = &self.file else { return };
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        if let Err(error) = opened.and_then(|mut file| writeln!(file, "{line}")) {
-            tracing::warn!("a grade of the semantic cache could not be written: {error}");
+        let written = opened.and_then(|mut file| {
+            writeln!(file, "{line}")?;
+            Ok(file.metadata()?.len())
+        });
+        match written {
+            Ok(length) if length > LARGEST_FILE => self.rewrite(),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!("a grade of the semantic cache could not be written: {error}");
+            }
         }
     }
 

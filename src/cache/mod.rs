@@ -17,6 +17,7 @@ mod policy;
 pub mod postgres;
 mod record;
 pub mod redis;
+mod rest;
 mod stats;
 mod store;
 mod subject;
@@ -28,6 +29,7 @@ pub use judge::{question_for_judge, verdict_of};
 pub use keep::{LARGEST, may_keep};
 pub use local_embedding::LocalModel;
 pub use policy::Policy;
+pub use rest::Rest;
 pub use stats::{Counts, Stats};
 pub use store::{Store, StoreState};
 pub use subject::{Bypass, Place, Subject};
@@ -48,6 +50,10 @@ pub struct Cache {
     pub stats: Stats,
     /// What shadow mode has learned.
     pub grades: Grades,
+    /// Set while the provider of embeddings does not answer in time.
+    pub embeddings_rest: Rest,
+    /// Set while the judge does not answer in time.
+    pub judge_rests: Rest,
     local: ArcSwapOption<LocalModel>,
     engine: Mutex<Engine>,
     folders: Folders,
@@ -107,6 +113,8 @@ impl Cache {
             folders,
             flights: Flights::default(),
             stats: Stats::default(),
+            embeddings_rest: Rest::default(),
+            judge_rests: Rest::default(),
             local: ArcSwapOption::empty(),
             engine: Mutex::default(),
         }
@@ -138,13 +146,15 @@ impl Cache {
     /// block.
     pub fn load_model(&self, config: &CacheConfig) {
         let wanted = self.folder(config);
-        {
+        let known = {
             let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
             if engine.folder == wanted && (wanted.is_none() || engine.problem.is_none()) {
                 return;
             }
-            *engine = Engine { folder: wanted.clone(), problem: None };
-        }
+            let known = engine.problem.take().filter(|_| engine.folder == wanted);
+            *engine = Engine { folder: wanted.clone(), problem: known.clone() };
+            known
+        };
         let Some(folder) = wanted else { return self.local.store(None) };
         match LocalModel::load(&folder) {
             Ok(model) => {
@@ -152,10 +162,14 @@ impl Cache {
                 let name = model.name().to_owned();
                 tracing::info!(model = name, dimension, "semantic cache: local embeddings");
                 self.local.store(Some(Arc::new(model)));
+                self.engine.lock().unwrap_or_else(PoisonError::into_inner).problem = None;
             }
             Err(error) => {
                 let problem = error.to_string();
-                tracing::warn!("semantic cache: exact hits only: {problem}");
+                // It is tried again and again, in case that it is mended.
+                if known.as_ref() != Some(&problem) {
+                    tracing::warn!("semantic cache: exact hits only: {problem}");
+                }
                 self.local.store(None);
                 let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
                 engine.problem = Some(problem);

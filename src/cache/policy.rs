@@ -59,9 +59,12 @@ impl Policy {
             None => {}
         }
         let mode = own.and_then(|own| own.mode).unwrap_or(config.mode);
+        // 0 is Bifrost's way of saying nothing.
+        let says = |value: &f64| value.is_finite() && *value > 0.0;
         let threshold = header(CACHE_THRESHOLD).and_then(|text| text.trim().parse::<f64>().ok());
-        let threshold = threshold.filter(|value| value.is_finite()).map(|it| it.clamp(0.0, 1.0));
-        let threshold = threshold.or(own.and_then(|own| own.threshold)).unwrap_or(config.threshold);
+        let threshold = threshold.filter(says).map(|value| value.min(1.0));
+        let own_threshold = own.and_then(|own| own.threshold).filter(says);
+        let threshold = threshold.or(own_threshold).unwrap_or(config.threshold);
         let ttl = header(CACHE_TTL).and_then(parse_ttl);
         let ttl = ttl.or(own.and_then(|own| own.ttl)).unwrap_or(config.ttl);
         let kind = header(CACHE_TYPE);

@@ -131,8 +131,18 @@ impl Store {
         now_ms: i64,
     ) -> Vec<(Arc<Entry>, f32)> {
         match self {
-            Store::Memory(local) | Store::Redis(_, local) => {
-                local.memory.nearest(partition, vector, limit, floor, now_ms)
+            Store::Memory(local) => local.memory.nearest(partition, vector, limit, floor, now_ms),
+            Store::Redis(_, local) => {
+                let found = local.memory.nearest(partition, vector, limit, floor, now_ms);
+                let mut there = Vec::with_capacity(found.len());
+                for (entry, similarity) in found {
+                    // Another node may have cleared it.
+                    let (id, scope, key) = (&entry.fingerprint, &entry.scope, &entry.cache_key);
+                    if self.exact(id, scope, key, now_ms).await.is_some() {
+                        there.push((entry, similarity));
+                    }
+                }
+                there
             }
             Store::Postgres(remote) => {
                 let (partition, vector) = (*partition, vector.clone());

@@ -136,7 +136,10 @@ fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Byp
             .iter()
             .any(|part| matches!(part, Part::ToolCall { .. } | Part::ToolResult { .. }))
     };
-    if !config.cache_tools && (!chat.tools.is_empty() || messages.iter().any(uses_tools)) {
+    // OpenAI's older name of tools travels as an unknown field.
+    let functions = chat.extra.fields().is_some_and(|extra| extra.contains_key("functions"));
+    let has_tools = functions || !chat.tools.is_empty();
+    if !config.cache_tools && (has_tools || messages.iter().any(uses_tools)) {
         return Err(Bypass::Tools);
     }
     let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
@@ -148,7 +151,12 @@ fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Byp
     let mut subject =
         Subject { context: [0; 32], normalised: Vec::new(), question: Arc::default() };
     match question(last) {
+        Some(question) if question.len() > LONGEST_QUESTION => {
+            context.author(last);
+            subject.normalised = question.trim().as_bytes().to_vec();
+        }
         Some(question) if !question.trim().is_empty() => {
+            context.author(last);
             subject.normalised = normalise(&question).into_bytes();
             subject.question = question.into();
         }
@@ -220,6 +228,10 @@ fn normalise(text: &str) -> String {
     normalised
 }
 
+/// Bytes. Longer questions are answered exactly or not at all: embedding models do not read their end,
+/// and the guard's time grows faster than they do.
+const LONGEST_QUESTION: usize = 2_000;
+
 /// Parameters that say nothing of the answer.
 const NEUTRAL: &[&str] = &[
     "metadata",
@@ -286,9 +298,10 @@ impl Canonical {
             None => self.text(""),
             Some(ResponseFormat::Text) => self.text("text"),
             Some(ResponseFormat::JsonObject) => self.text("json_object"),
-            Some(ResponseFormat::JsonSchema { name, schema, strict, .. }) => {
+            Some(ResponseFormat::JsonSchema { name, description, schema, strict }) => {
+                self.text("json_schema");
                 self.text(name);
-                self.json(&(schema, strict));
+                self.json(&(description, schema, strict));
             }
         }
         let reasoning = chat.reasoning.as_ref();
@@ -335,12 +348,16 @@ impl Canonical {
             Role::Assistant => "assistant",
             Role::Tool => "tool",
         });
-        self.text(message.name.as_deref().unwrap_or_default());
-        self.extra(&message.extra);
+        self.author(message);
         self.count(message.parts.len());
         for part in &message.parts {
             self.part(part);
         }
+    }
+
+    fn author(&mut self, message: &Message) {
+        self.text(message.name.as_deref().unwrap_or_default());
+        self.extra(&message.extra);
     }
 
     fn part(&mut self, part: &Part) {

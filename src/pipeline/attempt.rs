@@ -2,9 +2,10 @@
 
 use super::backoff::pause;
 use super::cache_note::CacheNote;
-use super::cached::{Caching, Hit, Keeper, Start};
+use super::cached::{Caching, Hit, Start};
 use super::call::{Call, Purpose};
 use super::extra_fields::extra_fields;
+use super::keeper::Keeper;
 use super::pin::{Pinned, pinned};
 use super::price::{facts_of, require_price};
 use super::record::{Progress, Recorder};
@@ -277,7 +278,12 @@ impl Attempt<'_> {
             let cost = prices.map_or(0, |prices| cost_of(&usage, prices).0);
             Estimate { cost, tokens: i64::try_from(usage.total()).unwrap_or(i64::MAX) }
         };
-        let patience = Duration::from_millis(self.call.snapshot.client.budget_wait_ms.into());
+        let patience = match self.call.purpose {
+            Purpose::Client => self.call.snapshot.client.budget_wait_ms,
+            // The request that asks for it holds a part of the same budget and waits for this.
+            Purpose::Cache => 0,
+        };
+        let patience = Duration::from_millis(patience.into());
         let ticket = self.app.ledger.admit_or_wait(meters, patience, estimate, || self.app.now());
         match ticket.await {
             Ok(ticket) => Ok((ticket, series, facts.cloned())),

@@ -4,20 +4,20 @@
 //! Similarity only finds candidates. What is served has passed the hard filters (they are the place of
 //! an entry), the guard, and either the threshold or the judge.
 
+use super::cache_asks::{ask_judge, embed};
 use super::cache_note::CacheNote;
 use super::call::{Call, Purpose};
-use super::inner;
+use super::keeper::says_more;
 use super::record::Outcome;
+use super::shadow::{Grading, text_of};
 use super::translate::{CLIENT, Decoded};
 use crate::app::App;
 use crate::cache::{
-    Bypass, Embedder, Entry, Grade, LARGEST, Leader, Place, Policy, Role, Subject, guard, may_keep,
-    question_for_judge, verdict_of,
+    Bypass, Embedder, Entry, LARGEST, Leader, Place, Policy, Role, Subject, guard, may_keep,
 };
 use crate::config::cache::{CacheMode, HitCost};
-use crate::dialect::sse::FrameReader;
-use crate::dialect::{ClientDialect, Dialect};
-use crate::llm::{Accumulator, Cost, Part, Request, Response};
+use crate::dialect::Dialect;
+use crate::llm::{Cost, Request, Response};
 use crate::route::Target;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -27,14 +27,11 @@ use std::time::Duration;
 const CANDIDATES: usize = 5;
 /// Candidates for which the judge is asked.
 const JUDGED: usize = 2;
-/// How long a stream waits for an identical one, which lands only when it is complete.
+/// How long is waited where a stream is concerned: it lands only when it is complete, and whoever wants
+/// one wants its beginning.
 const FOLLOWS_A_STREAM: Duration = Duration::from_secs(10);
-/// How long an embedding or the judge may take; after that it is a miss.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Shadow mode looks at candidates down to this similarity, to show what a lower threshold would do.
 const SHADOW_FLOOR: f32 = 0.5;
-/// Cosine similarity from which on two answers count as saying the same, where no judge is there.
-const SAME_ANSWER: f32 = 0.85;
 
 /// Whether a request uses the cache.
 pub(super) enum Start {
@@ -65,11 +62,11 @@ pub(super) struct Caching {
 
 /// A kept answer that might do.
 #[derive(Debug, Clone)]
-struct Candidate {
-    entry: Arc<Entry>,
-    similarity: f32,
+pub(super) struct Candidate {
+    pub(super) entry: Arc<Entry>,
+    pub(super) similarity: f32,
     /// Why the guard rejects it.
-    rejected: Option<&'static str>,
+    pub(super) rejected: Option<&'static str>,
 }
 
 /// A kept answer that is served.
@@ -140,11 +137,8 @@ impl Caching {
         self.place = Some(place);
         self.leader = None;
         self.would_be.clear();
-        let patience = match call.request.stream() {
-            true => patience.min(FOLLOWS_A_STREAM),
-            false => patience,
-        };
-        let found = match self.exact(app, place, patience).await {
+        let streams = call.request.stream();
+        let found = match self.exact(app, place, streams, patience).await {
             Some(hit) => Some(hit),
             None => self.similar(app, call, place).await,
         };
@@ -173,13 +167,19 @@ impl Caching {
         }
         app.cache.stats.would_be_hit();
         if hit.note.similarity.is_none() {
-            let entry = hit.entry.clone();
-            self.would_be.push(Candidate { entry, similarity: 1.0, rejected: None });
+            // It says nothing of a threshold, and its entry, with its vector, is there already.
+            self.policy.store = false;
         }
         false
     }
 
-    async fn exact(&mut self, app: &App, place: Place, patience: Duration) -> Option<Hit> {
+    async fn exact(
+        &mut self,
+        app: &App,
+        place: Place,
+        streams: bool,
+        patience: Duration,
+    ) -> Option<Hit> {
         if !self.policy.exact {
             return None;
         }
@@ -192,12 +192,16 @@ impl Caching {
         if !self.policy.store || self.policy.mode == CacheMode::Shadow {
             return None;
         }
-        match app.cache.flights.join(place.fingerprint) {
+        match app.cache.flights.join(place.fingerprint, streams) {
             Role::Leader(leader) => {
                 self.leader = Some(leader);
                 None
             }
             Role::Follower(follower) => {
+                let patience = match follower.streams || streams {
+                    true => patience.min(FOLLOWS_A_STREAM),
+                    false => patience,
+                };
                 let landed = tokio::time::timeout(patience, follower.landed()).await.ok().flatten();
                 let entry = landed.filter(|entry| self.is_own(entry) && self.is_same(entry))?;
                 let mut hit = self.hit(entry, None, false);
@@ -253,9 +257,9 @@ impl Caching {
                 continue;
             }
             judged += 1;
-            if ask_judge(app, call, judge, &self.subject.question, &entry.question).await
-                == Some(true)
-            {
+            let questions = (&*self.subject.question, &*entry.question);
+            let verdict = ask_judge(app, call, judge, questions, self.charges()).await;
+            if verdict == Some(true) {
                 return Some(self.hit(entry, Some(similarity), true));
             }
             self.note.reason.get_or_insert("judge");
@@ -332,6 +336,9 @@ impl Caching {
         outcome: &Outcome,
     ) {
         let Some(place) = self.place.filter(|_| body.len() <= LARGEST) else { return };
+        if says_more(&body) {
+            return;
+        }
         let Ok(response) = CLIENT.decode_response(request, &body) else { return };
         if !may_keep(&response, &self.policy.config) {
             return;
@@ -382,174 +389,5 @@ impl Caching {
                 grading.grade(candidate).await;
             }
         });
-    }
-}
-
-/// What is needed to grade would-be hits against the real answer.
-struct Grading {
-    app: Arc<App>,
-    call: Arc<Call>,
-    judge: String,
-    embedder: Embedder,
-    question: Arc<str>,
-    answer: String,
-}
-
-impl Grading {
-    async fn grade(&self, candidate: Candidate) {
-        let (right, by) = self.right(&candidate.entry).await;
-        self.app.cache.grades.add(Grade {
-            timestamp_ms: self.app.now_ms(),
-            similarity: candidate.similarity,
-            rejected: candidate.rejected.unwrap_or_default().to_owned(),
-            right,
-            by: by.to_owned(),
-        });
-    }
-
-    /// Equal answers need no judge. Without one, answers are compared as questions are.
-    async fn right(&self, entry: &Entry) -> (Option<bool>, &'static str) {
-        let Some(kept) = decode(entry).map(|response| text_of(&response)) else {
-            return (None, "");
-        };
-        let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
-        if words(&kept) == words(&self.answer) {
-            return (Some(true), "answer");
-        }
-        let (app, call) = (&self.app, &self.call);
-        if !self.judge.is_empty() {
-            return (
-                ask_judge(app, call, &self.judge, &self.question, &entry.question).await,
-                "judge",
-            );
-        }
-        let first = embed(app, call, &self.embedder, &kept, false).await;
-        let second = embed(app, call, &self.embedder, &self.answer, false).await;
-        let right = first.zip(second).map(|((first, _), (second, _))| {
-            let cosine: f32 = first.iter().zip(second.iter()).map(|(a, b)| a * b).sum();
-            cosine >= SAME_ANSWER && guard::compare(&self.answer, &kept).is_ok()
-        });
-        (right, "answer")
-    }
-}
-
-/// What an answer says, without what was thought.
-fn text_of(response: &Response) -> String {
-    let Response::Chat(chat) = response else { return String::new() };
-    let parts = chat.choices.iter().flat_map(|choice| &choice.parts);
-    let texts = parts.filter_map(|part| match part {
-        Part::Text { text, .. } => Some(text.as_str()),
-        _ => None,
-    });
-    texts.collect::<Vec<_>>().join("\n")
-}
-
-fn decode(entry: &Entry) -> Option<Response> {
-    let request = Request::Chat(Box::default());
-    crate::provider::codec(entry.wire).decode_response(&request, &entry.answer).ok()
-}
-
-/// The vector of `text` and the tokens that it took; `None` when it cannot be had in time.
-async fn embed(
-    app: &Arc<App>,
-    call: &Call,
-    embedder: &Embedder,
-    text: &str,
-    charged: bool,
-) -> Option<(Arc<[f32]>, u64)> {
-    let embedding = async {
-        match embedder {
-            Embedder::None(_) => None,
-            Embedder::Local(model) => match model.embed(text).await {
-                Ok(vector) => Some((vector.into(), 0)),
-                Err(error) => {
-                    tracing::debug!("semantic cache: {error}");
-                    None
-                }
-            },
-            Embedder::Provider { provider, model } => {
-                inner::embed(app, call, provider, model, text, charged).await
-            }
-        }
-    };
-    let embedded = tokio::time::timeout(PATIENCE, embedding).await.ok().flatten();
-    if embedded.is_none() && !matches!(embedder, Embedder::None(_)) {
-        app.cache.stats.embedding_failure();
-    }
-    embedded
-}
-
-/// Whether one answer serves both questions; `None` when the judge does not say.
-async fn ask_judge(
-    app: &Arc<App>,
-    call: &Call,
-    judge: &str,
-    asked: &str,
-    stored: &str,
-) -> Option<bool> {
-    let question = question_for_judge(judge, asked, stored)?;
-    app.cache.stats.judge();
-    let answer = tokio::time::timeout(PATIENCE, inner::chat(app, call, &question)).await.ok()??;
-    Some(verdict_of(&text_of(&Response::Chat(Box::new(answer)))))
-}
-
-/// Collects a stream, as the client gets it, to be kept when it is complete.
-pub(super) struct Keeper {
-    caching: Box<Caching>,
-    request: Arc<Request>,
-    frames: Vec<Bytes>,
-    size: usize,
-}
-
-impl Keeper {
-    pub(super) fn new(caching: Box<Caching>, request: Arc<Request>) -> Self {
-        Keeper { caching, request, frames: Vec::new(), size: 0 }
-    }
-
-    /// What a client of the stream is told of the cache.
-    pub(super) fn note(&self) -> CacheNote {
-        self.caching.note()
-    }
-
-    /// The client gets these bytes.
-    pub(super) fn push(&mut self, bytes: Bytes) {
-        self.size += bytes.len();
-        // Beyond that nothing is kept, so nothing needs to be remembered either.
-        if self.size <= 4 * LARGEST {
-            self.frames.push(bytes);
-        } else {
-            self.frames.clear();
-        }
-    }
-
-    /// The stream is complete.
-    pub(super) fn keep(self, app: &Arc<App>, call: &Arc<Call>, outcome: &Outcome) {
-        if self.size > 4 * LARGEST {
-            return;
-        }
-        let Some(response) = self.response(outcome) else { return };
-        let body = CLIENT.encode_response(&response);
-        self.caching.keep(app, call, &self.request, body, outcome);
-    }
-
-    /// The stream as one answer.
-    fn response(&self, outcome: &Outcome) -> Option<Response> {
-        let mut reader = FrameReader::default();
-        let mut decoder = CLIENT.stream_decoder();
-        let mut accumulator = Accumulator::default();
-        let mut events = Vec::new();
-        for bytes in &self.frames {
-            reader.push(bytes);
-            while let Some(frame) = reader.next_frame().ok()? {
-                decoder.decode(&frame, &mut events).ok()?;
-            }
-            events.drain(..).for_each(|event| accumulator.push(&event));
-        }
-        decoder.finish(&mut events);
-        events.drain(..).for_each(|event| accumulator.push(&event));
-        let mut chat = accumulator.finish().ok()?;
-        // The client may not have asked for usage; whoever gets the answer next may.
-        chat.usage = Some(outcome.usage);
-        Some(Response::Chat(Box::new(chat)))
     }
 }

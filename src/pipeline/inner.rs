@@ -40,14 +40,15 @@ pub(super) fn embed<'a>(
     })
 }
 
-/// The answer to a chat request, at the expense of the caller of `call`.
+/// The answer to a chat request. `charged` puts the cost on the virtual key of `call`.
 pub(super) fn chat<'a>(
     app: &'a Arc<App>,
     call: &'a Call,
     body: &'a Value,
+    charged: bool,
 ) -> Boxed<'a, Option<ChatResponse>> {
     Box::pin(async move {
-        match ask(app, call, Operation::Chat, body, true).await? {
+        match ask(app, call, Operation::Chat, body, charged).await? {
             Response::Chat(chat) => Some(*chat),
             Response::Embedding(_) => None,
         }

@@ -5,12 +5,14 @@
 
 mod attempt;
 mod backoff;
+mod cache_asks;
 mod cache_note;
 mod cached;
 mod call;
 mod explain;
 mod extra_fields;
 mod inner;
+mod keeper;
 mod model_lists;
 mod pin;
 mod price;
@@ -19,6 +21,7 @@ mod record;
 mod redact;
 mod refusal;
 mod replay;
+mod shadow;
 mod stream;
 mod translate;
 

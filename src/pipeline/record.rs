@@ -260,7 +260,8 @@ impl Recorder {
         latency: Duration,
         failure: Option<&Failure>,
     ) {
-        let last = self.last_sent();
+        // A kept answer is nobody's traffic, least of all that of a target that failed before.
+        let last = self.last_sent().filter(|_| self.cache.is_none());
         let virtual_key = self.call.caller.virtual_key.as_ref();
         let row = RequestRow {
             id: self.call.id.clone(),

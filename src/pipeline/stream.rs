@@ -3,9 +3,9 @@
 //! One chain without tasks or channels: the client's connection polls this body, and this body polls
 //! the provider's. Backpressure is the poll; a client that goes away drops the whole chain.
 
-use super::cached::Keeper;
 use super::call::Call;
 use super::extra_fields::extra_fields;
+use super::keeper::Keeper;
 use super::record::Recorder;
 use super::redact::redact;
 use super::translate::Passage;

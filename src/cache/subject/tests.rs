@@ -3,6 +3,7 @@ use crate::config::cache::CacheMode;
 use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::llm::Operation;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn policy() -> Policy {
@@ -160,4 +161,84 @@ fn texts_to_embed_are_compared_as_they_are() {
     };
     assert_eq!(place("One"), place("One"));
     assert_ne!(place("One").fingerprint, place("one").fingerprint);
+}
+
+/// What is a hard filter of a request, as text that tries to look like its neighbour.
+fn filters() -> impl Strategy<Value = [String; 7]> {
+    let text = || prop_oneof!["", "[ab:]{1,3}", "virtual_key:[ab]", "system", "user", "stop"];
+    [text(), text(), text(), text(), text(), text(), text()]
+}
+
+fn placed([scope, key, provider, model, system, user, stop]: &[String; 7]) -> Place {
+    let text = |text: &str| Message {
+        role: Role::User,
+        parts: vec![Part::text(text)],
+        name: None,
+        extra: Extra::default(),
+    };
+    let instructions = Message { role: Role::System, ..text(system) };
+    let chat = ChatRequest {
+        messages: vec![instructions, text("When are you open?")],
+        user: Some(user.clone()).filter(|user| !user.is_empty()),
+        stop: vec![stop.clone()],
+        ..ChatRequest::default()
+    };
+    let request = Request::Chat(Box::new(chat));
+    let subject = Subject::of(&request, &CacheConfig::default()).unwrap();
+    let policy =
+        Policy { scope: scope.as_str().into(), cache_key: key.as_str().into(), ..policy() };
+    subject.place(&policy, provider, model, "minilm")
+}
+
+proptest! {
+    #[test]
+    fn two_requests_share_a_place_only_if_every_filter_is_equal(one in filters(), other in filters()) {
+        let (first, second) = (placed(&one), placed(&other));
+        prop_assert_eq!(first.partition == second.partition, one == other);
+        prop_assert_eq!(first.fingerprint == second.fingerprint, one == other);
+        prop_assert_eq!(placed(&one), first);
+    }
+}
+
+#[test]
+fn who_asks_belongs_to_the_question() {
+    let named = |name: &str| {
+        let mut body = chat("What is my name?");
+        body["messages"][0]["name"] = json!(name);
+        place(&body)
+    };
+    assert_eq!(named("Alice"), named("Alice"));
+    assert_ne!(named("Alice").fingerprint, named("Bob").fingerprint);
+    assert_ne!(named("Alice").partition, named("Bob").partition);
+}
+
+#[test]
+fn what_only_some_vendors_know_is_a_filter_too() {
+    let with = |name: &str, value: Value| {
+        let mut body = chat("When are you open?");
+        body[name] = value;
+        place(&body).partition
+    };
+    let reasoning = |value: Value| with("reasoning", value);
+    assert_ne!(reasoning(json!({"enabled": true})), reasoning(json!({"enabled": false})));
+    let schema = |text: &str| {
+        let schema = json!({"name": "a", "description": text, "schema": {"type": "object"}});
+        with("response_format", json!({"type": "json_schema", "json_schema": schema}))
+    };
+    assert_ne!(schema("one"), schema("two"));
+    let mut old = chat("What is the weather?");
+    old["functions"] = json!([{"name": "weather"}]);
+    assert_eq!(subject(&old).err(), Some(Bypass::Tools));
+}
+
+#[test]
+fn a_long_question_is_answered_exactly_or_not_at_all() {
+    let long = "word ".repeat(500);
+    let read = subject(&chat(&long)).unwrap();
+    assert_eq!(&*read.question, "");
+    assert_eq!(place(&chat(&long)), place(&chat(&format!(" {long}\n"))));
+    assert_ne!(
+        place(&chat(&long)).fingerprint,
+        place(&chat(&long.replacen("word", "Word", 1))).fingerprint
+    );
 }

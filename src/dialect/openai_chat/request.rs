@@ -58,6 +58,11 @@ fn decode_chat(wire: ChatRequestWire) -> Result<ChatRequest, Failure> {
         tools.retain(|tool| names.contains(&tool.name.as_str()));
     }
     let include_usage = wire.stream_options.as_ref().and_then(|options| options.include_usage);
+    // What other formats have no word for, such as OpenRouter's `enabled`.
+    let mut rest = without(wire.rest, "fallbacks");
+    if let Some(more) = wire.reasoning.as_ref().map(|it| &it.rest).filter(|it| !it.is_empty()) {
+        rest.insert("reasoning".to_owned(), Value::Object(more.clone()));
+    }
     Ok(ChatRequest {
         model: wire.model,
         messages: messages.collect::<Result<_, _>>()?,
@@ -88,7 +93,7 @@ fn decode_chat(wire: ChatRequestWire) -> Result<ChatRequest, Failure> {
         user: wire.user,
         stream: wire.stream.unwrap_or(false),
         include_usage: include_usage.unwrap_or(false),
-        extra: Extra::new(WIRE, without(wire.rest, "fallbacks")),
+        extra: Extra::new(WIRE, rest),
     })
 }
 
