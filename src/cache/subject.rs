@@ -6,11 +6,13 @@
 use super::entry::{Fingerprint, Partition};
 use super::policy::Policy;
 use crate::config::cache::CacheConfig;
+use crate::dialect::openai_chat::raw::{Outline, OutlineMessage};
 use crate::llm::{
     ChatRequest, Data, EmbeddingInput, EmbeddingRequest, Extra, Message, Part, Request,
     ResponseFormat, Role, Tool, ToolChoice,
 };
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Why a request goes past the cache.
@@ -76,6 +78,15 @@ impl Subject {
         }
     }
 
+    /// Reads a chat request in pieces, which costs a fraction of decoding it. `None` when it has to be
+    /// decoded all the same.
+    ///
+    /// # Errors
+    /// Why it goes past the cache.
+    pub fn of_outline(outline: &Outline, config: &CacheConfig) -> Result<Option<Subject>, Bypass> {
+        outline_subject(outline, config)
+    }
+
     /// Its place for a target. Two embedding models have no similarity in common.
     pub fn place(
         &self,
@@ -84,7 +95,7 @@ impl Subject {
         model: &str,
         embedding_model: &str,
     ) -> Place {
-        let mut text = Canonical::default();
+        let mut text = Canonical::with_room(256);
         text.text(&policy.config.vector_store_namespace);
         text.text(&policy.scope);
         text.text(&policy.cache_key);
@@ -106,6 +117,73 @@ impl Subject {
             partition: Partition(place(b"similar:", embedding_model.as_bytes())),
             fingerprint: Fingerprint(place(b"exact:", &self.normalised)),
         }
+    }
+}
+
+/// The same as [`chat_subject`] for a request in pieces. Requests that only differ in how they write the
+/// same JSON are two to it.
+fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Subject>, Bypass> {
+    let is_instruction =
+        |message: &&OutlineMessage| matches!(&*message.role, "system" | "developer");
+    let messages: SmallVec<[&OutlineMessage; 4]> = outline
+        .messages
+        .iter()
+        .filter(|message| !(config.exclude_system_prompt && is_instruction(message)))
+        .collect();
+    let limit = usize::try_from(config.conversation_history_threshold).unwrap_or(usize::MAX);
+    if messages.len() > limit {
+        return Err(Bypass::History);
+    }
+    let mut parameters = outline.parameters.clone();
+    parameters.retain(|(name, _)| !NEUTRAL.contains(name));
+    parameters.sort_unstable();
+    for (name, json) in &parameters {
+        bypass_for(name, json, config)?;
+    }
+    let uses_tools = |message: &&OutlineMessage| {
+        let names = ["tool_calls", "tool_call_id", "function_call"];
+        matches!(&*message.role, "tool" | "function")
+            || message.rest.iter().any(|(name, _)| names.contains(&&**name))
+    };
+    if !config.cache_tools && messages.iter().any(uses_tools) {
+        return Err(Bypass::Tools);
+    }
+    let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
+    let question = last.text.as_deref().filter(|_| last.role == "user");
+    // Text in parts and whatever else stands last is looked at more closely.
+    let Some(question) = question else { return Ok(None) };
+    if question.trim().is_empty() {
+        return Err(Bypass::Empty);
+    }
+    let mut context = Canonical::with_room(256);
+    context.text("chat in pieces");
+    context.count(parameters.len());
+    for (name, json) in &parameters {
+        context.text(name);
+        context.text(json);
+    }
+    for message in before {
+        context.outline_message(message);
+    }
+    context.outline_author(last);
+    let is_long = question.len() > LONGEST_QUESTION;
+    let normalised = if is_long { question.trim().to_owned() } else { normalise(question) };
+    Ok(Some(Subject {
+        context: context.digest(),
+        normalised: normalised.into_bytes(),
+        question: if is_long { Arc::default() } else { question.into() },
+    }))
+}
+
+/// Whether a parameter sends its request past the cache.
+fn bypass_for(name: &str, json: &str, config: &CacheConfig) -> Result<(), Bypass> {
+    let number = || json.parse::<f64>().unwrap_or(f64::MAX);
+    match name {
+        "temperature" if number() > config.max_temperature => Err(Bypass::Temperature),
+        "n" if number() > 1.0 => Err(Bypass::Choices),
+        "logprobs" if json != "false" => Err(Bypass::Logprobs),
+        "tools" | "functions" if !config.cache_tools && json != "[]" => Err(Bypass::Tools),
+        _ => Ok(()),
     }
 }
 
@@ -248,6 +326,31 @@ const NEUTRAL: &[&str] = &[
 struct Canonical(Vec<u8>);
 
 impl Canonical {
+    fn with_room(bytes: usize) -> Self {
+        Canonical(Vec::with_capacity(bytes))
+    }
+
+    fn outline_message(&mut self, message: &OutlineMessage) {
+        self.text(&message.role);
+        match &message.text {
+            Some(text) => {
+                self.0.push(1);
+                self.text(text);
+            }
+            None => self.0.push(0),
+        }
+        self.outline_author(message);
+    }
+
+    /// Everything but who says what.
+    fn outline_author(&mut self, message: &OutlineMessage) {
+        self.count(message.rest.len());
+        for (name, json) in &message.rest {
+            self.text(name);
+            self.text(json);
+        }
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.0.extend_from_slice(bytes);

@@ -3,7 +3,7 @@
 use super::{Extra, Usage};
 
 /// A request for embeddings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EmbeddingRequest {
     /// The model's name without a provider prefix.
     pub model: String,
@@ -17,6 +17,12 @@ pub struct EmbeddingRequest {
     pub user: Option<String>,
     /// Fields without a neutral meaning.
     pub extra: Extra,
+}
+
+impl Default for EmbeddingInput {
+    fn default() -> Self {
+        EmbeddingInput::Texts(Vec::new())
+    }
 }
 
 /// What is to be embedded.

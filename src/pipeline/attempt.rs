@@ -41,7 +41,6 @@ pub(super) struct Answer {
     /// Kept to the end of a stream; a full answer has been read already, a kept one needs none.
     places: Option<(Permit, InFlight)>,
     cache: Start,
-    decoded: Decoded,
 }
 
 /// What one attempt brought.
@@ -87,7 +86,7 @@ pub(super) async fn run(
         let attempt = Attempt { app, call, target: &target, index, is_last: index == last };
         let attempts = recorder.attempts();
         let failure = match attempt.run(&decoded, &mut cache, recorder).await {
-            Ok((done, places)) => return Ok(Answer { target, done, places, cache, decoded }),
+            Ok((done, places)) => return Ok(Answer { target, done, places, cache }),
             Err(failure) => failure,
         };
         let stop = failure.retry == Retry::Never;
@@ -521,14 +520,12 @@ impl Answer {
                 outcome.raw_response = raw_response;
                 outcome.cache_debug = caching.as_ref().and_then(|it| it.note().debug(None));
                 let extra_fields = extra_fields(call, &outcome, &headers);
-                if let (Some(caching), Ok(request)) = (caching, self.decoded.shared(call)) {
-                    caching.keep(&app, call, &request, body.clone(), &outcome);
+                if let Some(caching) = caching {
+                    caching.keep(&app, call, body.clone(), &outcome);
                 }
                 ReplyBody::Full(with_extra_fields(body, &extra_fields))
             }
             Content::Stream(upstream) => {
-                let request = self.decoded.shared(call).ok();
-                let keeper = caching.zip(request).map(|(it, request)| Keeper::new(it, request));
                 let mut stream = StreamReply::new(
                     *upstream,
                     call.clone(),
@@ -537,7 +534,7 @@ impl Answer {
                     raw_request,
                     recorder,
                 );
-                stream.keeper = keeper.map(Box::new);
+                stream.keeper = caching.map(|caching| Box::new(Keeper::new(caching)));
                 stream.places = self.places;
                 ReplyBody::Stream(Box::new(stream))
             }

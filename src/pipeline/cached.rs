@@ -10,14 +10,15 @@ use super::call::{Call, Purpose};
 use super::keeper::says_more;
 use super::record::Outcome;
 use super::shadow::{Grading, text_of};
-use super::translate::{CLIENT, Decoded};
+use super::translate::{CLIENT, Decoded, decoded_answer};
 use crate::app::App;
 use crate::cache::{
     Bypass, Embedder, Entry, LARGEST, Leader, Place, Policy, Role, Subject, guard, may_keep,
 };
 use crate::config::cache::{CacheMode, HitCost};
 use crate::dialect::Dialect;
-use crate::llm::{Cost, Request, Response};
+use crate::dialect::openai_chat::raw::is_plain_text;
+use crate::llm::{Cost, Operation, Response};
 use crate::route::Target;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -90,18 +91,31 @@ impl Start {
             &call.headers,
         );
         let Some(policy) = policy else { return Start::Off };
-        // What cannot be read whole may still pass as it is.
-        let Ok(request) = decoded.get(call) else { return Start::past(app, "unreadable") };
-        match Subject::of(request, &policy.config) {
+        match subject_of(call, decoded, &policy) {
             Ok(subject) => Start::On(Box::new(Caching::new(app, policy, subject))),
-            Err(bypass) => Start::past(app, Bypass::as_str(bypass)),
+            Err(reason) => {
+                app.cache.stats.bypass(reason);
+                Start::Past(reason)
+            }
         }
     }
+}
 
-    fn past(app: &App, reason: &'static str) -> Start {
-        app.cache.stats.bypass(reason);
-        Start::Past(reason)
+/// What the call asks, or why it goes past the cache.
+fn subject_of(call: &Call, decoded: &Decoded, policy: &Policy) -> Result<Subject, &'static str> {
+    let outline = match call.operation {
+        Operation::Chat => call.request.outline(),
+        _ => None,
+    };
+    if let Some(outline) = outline
+        && let Some(subject) =
+            Subject::of_outline(&outline, &policy.config).map_err(Bypass::as_str)?
+    {
+        return Ok(subject);
     }
+    // What cannot be read whole may still pass as it is.
+    let request = decoded.get(call).map_err(|_failure| "unreadable")?;
+    Subject::of(request, &policy.config).map_err(Bypass::as_str)
 }
 
 impl Caching {
@@ -331,7 +345,6 @@ impl Caching {
         mut self: Box<Self>,
         app: &Arc<App>,
         call: &Arc<Call>,
-        request: &Request,
         body: Bytes,
         outcome: &Outcome,
     ) {
@@ -339,11 +352,17 @@ impl Caching {
         if says_more(&body) {
             return;
         }
-        let Ok(response) = CLIENT.decode_response(request, &body) else { return };
-        if !may_keep(&response, &self.policy.config) {
-            return;
+        // Most answers are, and those need not be decoded to be kept.
+        let is_plain = call.operation == Operation::Chat && is_plain_text(&body);
+        if !is_plain || !self.would_be.is_empty() {
+            let Some(response) = decoded_answer(call.operation, CLIENT.wire(), &body) else {
+                return;
+            };
+            if !may_keep(&response, &self.policy.config) {
+                return;
+            }
+            self.grade(app, call, &response);
         }
-        self.grade(app, call, &response);
         if !self.policy.store {
             return;
         }

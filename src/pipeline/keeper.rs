@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::cache::LARGEST;
 use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, Dialect};
-use crate::llm::{Accumulator, Request, Response};
+use crate::llm::{Accumulator, Response};
 use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
@@ -17,14 +17,13 @@ use std::sync::Arc;
 /// Collects a stream, as the client gets it, to be kept when it is complete.
 pub(super) struct Keeper {
     caching: Box<Caching>,
-    request: Arc<Request>,
     frames: Vec<Bytes>,
     size: usize,
 }
 
 impl Keeper {
-    pub(super) fn new(caching: Box<Caching>, request: Arc<Request>) -> Self {
-        Keeper { caching, request, frames: Vec::new(), size: 0 }
+    pub(super) fn new(caching: Box<Caching>) -> Self {
+        Keeper { caching, frames: Vec::new(), size: 0 }
     }
 
     /// What a client of the stream is told of the cache.
@@ -50,7 +49,7 @@ impl Keeper {
         }
         let Some(response) = self.response(outcome) else { return };
         let body = CLIENT.encode_response(&response);
-        self.caching.keep(app, call, &self.request, body, outcome);
+        self.caching.keep(app, call, body, outcome);
     }
 
     /// The stream as one answer.

@@ -2,18 +2,18 @@
 
 use super::ReplyBody;
 use super::call::Call;
-use super::translate::{CLIENT, with_extra_fields};
+use super::translate::{CLIENT, decoded_answer, with_extra_fields};
 use crate::cache::Entry;
 use crate::dialect::{ClientDialect, Dialect};
-use crate::llm::{Operation, Request, Response, replay};
-use crate::provider::codec;
+use crate::llm::{Response, replay};
 use bytes::{Bytes, BytesMut};
 
 /// The body for `call`: the bytes that were kept where they are in the client's format already, else
 /// the same answer said in it; a stream where one was asked for.
 pub(super) fn replayed(call: &Call, entry: &Entry, extra_fields: &[u8]) -> ReplyBody {
     if call.request.stream()
-        && let Some(Response::Chat(chat)) = decode(call, entry)
+        && let Some(Response::Chat(chat)) =
+            decoded_answer(call.operation, entry.wire, &entry.answer)
     {
         let mut encoder = CLIENT.stream_encoder(call.request.include_usage());
         let mut out = BytesMut::with_capacity(2 * entry.answer.len());
@@ -23,18 +23,12 @@ pub(super) fn replayed(call: &Call, entry: &Entry, extra_fields: &[u8]) -> Reply
         encoder.finish(Some(extra_fields), &mut out);
         return ReplyBody::Replay(out.freeze());
     }
-    let body = match decode(call, entry).filter(|_| entry.wire != CLIENT.wire()) {
+    let other_format = (entry.wire != CLIENT.wire())
+        .then(|| decoded_answer(call.operation, entry.wire, &entry.answer))
+        .flatten();
+    let body = match other_format {
         Some(response) => CLIENT.encode_response(&response),
         None => Bytes::clone(&entry.answer),
     };
     ReplyBody::Full(with_extra_fields(body, extra_fields))
-}
-
-fn decode(call: &Call, entry: &Entry) -> Option<Response> {
-    // Of the request a decoder needs to know the operation only.
-    let request = match call.operation {
-        Operation::Chat => Request::Chat(Box::default()),
-        _ => return None,
-    };
-    codec(entry.wire).decode_response(&request, &entry.answer).ok()
 }

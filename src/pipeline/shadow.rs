@@ -3,9 +3,10 @@
 use super::cache_asks::{ask_judge, embed};
 use super::cached::Candidate;
 use super::call::Call;
+use super::translate::decoded_answer;
 use crate::app::App;
 use crate::cache::{Embedder, Entry, Grade, guard};
-use crate::llm::{Part, Request, Response};
+use crate::llm::{Operation, Part, Response};
 use std::sync::Arc;
 
 /// Bytes of an answer that can be compared with another one without a judge.
@@ -43,7 +44,9 @@ impl Grading {
 
     /// Equal answers need no judge. Without one, answers are compared as questions are.
     async fn right(&self, entry: &Entry) -> (Option<bool>, &'static str) {
-        let Some(kept) = decode(entry).map(|response| text_of(&response)) else {
+        let Some(kept) = decoded_answer(Operation::Chat, entry.wire, &entry.answer)
+            .map(|response| text_of(&response))
+        else {
             return (None, "");
         };
         let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
@@ -77,9 +80,4 @@ pub(super) fn text_of(response: &Response) -> String {
         _ => None,
     });
     texts.collect::<Vec<_>>().join("\n")
-}
-
-fn decode(entry: &Entry) -> Option<Response> {
-    let request = Request::Chat(Box::default());
-    crate::provider::codec(entry.wire).decode_response(&request, &entry.answer).ok()
 }

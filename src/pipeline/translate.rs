@@ -8,18 +8,21 @@ use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream};
 use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, EncodeContext, Frame, StreamDecoder, StreamEncoder};
-use crate::llm::{Event, Failure, FailureKind, Request, Source, Usage, Wire};
+use crate::llm::{
+    EmbeddingRequest, Event, Failure, FailureKind, Operation, Request, Response, Source, Usage,
+    Wire,
+};
 use crate::provider::codec;
 use crate::route::Target;
 use bytes::{Bytes, BytesMut};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// The wire format in which clients speak to this gateway.
 pub(super) const CLIENT: &OpenaiChat = &OpenaiChat;
 
 /// The client's request decoded, once, when some target needs it.
 #[derive(Debug, Default)]
-pub(super) struct Decoded(OnceLock<Arc<Request>>);
+pub(super) struct Decoded(OnceLock<Request>);
 
 impl Decoded {
     pub(super) fn get(&self, call: &Call) -> Result<&Request, Failure> {
@@ -27,15 +30,19 @@ impl Decoded {
             return Ok(request);
         }
         let request = CLIENT.decode_request(call.operation, call.request.body())?;
-        Ok(self.0.get_or_init(|| Arc::new(request)))
+        Ok(self.0.get_or_init(|| request))
     }
+}
 
-    /// The same, to keep.
-    pub(super) fn shared(&self, call: &Call) -> Result<Arc<Request>, Failure> {
-        self.get(call)?;
-        let shared = self.0.get().cloned();
-        shared.ok_or_else(|| Failure::invalid("the request could not be read"))
-    }
+/// A complete answer to an operation, decoded; `None` if it is none of that format.
+pub(super) fn decoded_answer(operation: Operation, wire: Wire, body: &[u8]) -> Option<Response> {
+    // Of the request a decoder needs to know no more than what kind it is.
+    let request = match operation {
+        Operation::Chat => Request::Chat(Box::default()),
+        Operation::Embedding => Request::Embedding(EmbeddingRequest::default()),
+        Operation::ListModels => return None,
+    };
+    codec(wire).decode_response(&request, body).ok()
 }
 
 /// The body for `target`.

@@ -135,7 +135,7 @@ static EMPTY_WORDS: &[&str] = &[
     "please let",
     "way ways method methods step steps process procedure approach",
     "good best proper correct right properly correctly recommended common possible various certain",
-    "question thing things stuff something anything",
+    "question thing things stuff something anything guys folks sorry anyway sir madam btw tbh lol asap",
     "term called",
     "ok okay well oh um hmm yes because since while still yet already ever",
     "much many suggestions advice",
@@ -159,7 +159,7 @@ static WEAK_WORDS: &[&str] = &[
     "meaning definition great top nice usual typical usually normally generally typically",
     "quick city people person time times quantity amount kind type sort purpose reason",
     "formula idea detail information info fact role keyword explanation overview currently",
-    "now existing available different certain specific particular world always day",
+    "now existing available different certain specific particular world always day current fully exact overall",
 ];
 
 /// Words that must be on both sides, by what they differ in.
@@ -170,7 +170,7 @@ static KINDS: &[(DifferenceKind, &[&str])] = &[
             "monday tuesday wednesday thursday friday saturday sunday weekday weekend",
             "january february march april june july august september october november december",
             "spring summer autumn winter morning noon afternoon evening night midnight tonight",
-            "today tomorrow yesterday last next previous upcoming past future current",
+            "today tomorrow yesterday last next previous upcoming past future",
             "daily weekly monthly yearly annual quarterly hourly annually nightly",
             "easter christmas thanksgiving halloween ramadan",
         ],
@@ -185,6 +185,7 @@ static KINDS: &[(DifferenceKind, &[&str])] = &[
             "celsius fahrenheit kelvin degree mph kmh knot",
             "byte kilobyte megabyte gigabyte terabyte bit",
             "dollar euro yen rupee franc yuan ruble sterling peso bitcoin cent",
+            "km cm mm mi ft yd kg lb lbs oz ml mg gb mb kb tb kmh kph usd eur gbp",
             "watt kilowatt volt ampere joule calorie hectare acre percent",
         ],
     ),

@@ -116,7 +116,12 @@ pub(super) fn compare_words(a: &Features, b: &Features) -> Result<(), Difference
 /// The words of `from` that say something and have no counterpart in `to`.
 fn unmatched<'a>(from: &'a Features, to: &Features) -> Vec<&'a Item> {
     let found = |item: &Item| {
-        to.tokens.iter().any(|other| item.matches(other) || is_typo(item, other))
+        // "Remote" is no typo of a "remove" that has its counterpart.
+        let typo = |other: &&Item| {
+            is_typo(item, other) && !from.tokens.iter().any(|there| there.matches(other))
+        };
+        to.tokens.iter().any(|other| item.matches(other))
+            || to.tokens.iter().any(|other| typo(&other))
             || is_quoted(item, to)
     };
     let words = from.tokens.iter().filter(|item| item.token.form == Form::Word);

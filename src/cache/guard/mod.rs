@@ -13,7 +13,12 @@
 //! * *weak* words ("get", "way") may be missing on one side, but not be replaced by another;
 //! * all others are *specific* and must be there on both sides: as the same word in any inflection
 //!   ([`stem`]), as a synonym ([`synonyms`]), or with a typo.
+//!
+//! What people put around a question falls away first ([`wrapper`]), and what the rest of it implies
+//! weighs little ([`context`]). The same words must also stand to each other in the same way
+//! ([`roles`], [`direction`]): who owes whom, and what becomes what.
 
+mod context;
 mod direction;
 mod foreign;
 mod language;
@@ -24,9 +29,11 @@ mod opposites;
 mod phrase;
 mod question;
 mod reading;
+mod roles;
 mod stem;
 mod synonyms;
 mod token;
+mod wrapper;
 
 #[cfg(test)]
 mod tests;
@@ -126,6 +133,7 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     matching::compare_words(&a, &b)?;
     question::compare(&a, &b)?;
     matching::compare_persons(&a, &b)?;
+    roles::compare(&a, &b)?;
     direction::compare(&a, &b)
 }
 

@@ -1,6 +1,6 @@
 //! What kind of answer a question asks for.
 
-use super::reading::Features;
+use super::reading::{Features, Item};
 use super::token::Form;
 use super::{Difference, DifferenceKind, differ};
 
@@ -35,6 +35,19 @@ pub(super) fn compare(a: &Features, b: &Features) -> Result<(), Difference> {
     if past(a) && future(b) || future(a) && past(b) {
         return differ(DifferenceKind::Date, tense(a), tense(b));
     }
+    if needs(a) && owns(b) || owns(a) && needs(b) {
+        return differ(DifferenceKind::Question, "need", "have");
+    }
+    // "How many eggs do I boil" and "How do I boil eggs"
+    let counts = |side: &Features, other: &Features| {
+        side.has("many") && !other.has("many") && other.has("how") && !other.has("convert")
+    };
+    if counts(a, b) || counts(b, a) {
+        return differ(DifferenceKind::Question, "how many", "how");
+    }
+    if complains(a, one, b, other) || located(a, one, b, other) {
+        return Ok(());
+    }
     let alike = one == other
         || matches!(
             (one, other),
@@ -47,6 +60,97 @@ pub(super) fn compare(a: &Features, b: &Features) -> Result<(), Difference> {
         return Ok(());
     }
     differ(DifferenceKind::Question, one.name(), other.name())
+}
+
+/// "My payment does not go through" asks for the reason as well.
+fn complains(a: &Features, one: Asks, b: &Features, other: Asks) -> bool {
+    let states = |side: &Features, asks: Asks| {
+        let interrogative = |item: &Item| Asks::of(&item.token.text).is_some();
+        let orders = side.tokens.first().is_some_and(|item| item.token.text == "do");
+        asks == Asks::Thing
+            && !orders
+            && side.tokens.iter().any(|item| item.negates)
+            && !side.tokens.iter().any(interrogative)
+    };
+    states(a, one) && other == Asks::Cause || states(b, other) && one == Asks::Cause
+}
+
+/// "Where do I change my address" is "How do I change my address": of what is done on a page, the
+/// place is the way.
+fn located(a: &Features, one: Asks, b: &Features, other: Asks) -> bool {
+    let place = match (one, other) {
+        (Asks::Place, Asks::Thing) => a,
+        (Asks::Thing, Asks::Place) => b,
+        _ => return false,
+    };
+    let how = |side: &Features| side.has("how");
+    let subject = |text: &str| matches!(text, "i" | "you" | "we");
+    let acts = place.tokens.windows(4).any(|items| {
+        let text = |at: usize| items.get(at).map_or("", |item: &Item| item.token.text.as_str());
+        text(0) == "where"
+            && AUXILIARIES.contains(&text(1))
+            && subject(text(2))
+            && ON_A_PAGE.contains(&text(3))
+    });
+    acts && (how(a) || how(b))
+}
+
+/// What is done on a page or with a form.
+const ON_A_PAGE: [&str; 35] = [
+    "leave",
+    "post",
+    "redeem",
+    "find",
+    "see",
+    "view",
+    "check",
+    "change",
+    "update",
+    "edit",
+    "enter",
+    "submit",
+    "download",
+    "upload",
+    "access",
+    "enable",
+    "disable",
+    "set",
+    "setup",
+    "report",
+    "request",
+    "cancel",
+    "add",
+    "manage",
+    "delete",
+    "remove",
+    "reset",
+    "register",
+    "login",
+    "configure",
+    "renew",
+    "track",
+    "book",
+    "file",
+    "review",
+];
+
+/// Whether it asks for what is needed, and not for what one has.
+fn needs(features: &Features) -> bool {
+    ["need", "needed", "require", "required"].iter().any(|word| features.has(word))
+        && !features.has("have")
+}
+
+/// Whether it asks for what someone has: "Do I have insurance", but not "Do I have to pay" and not
+/// "What documents must I have".
+fn owns(features: &Features) -> bool {
+    let text = |at: usize| features.tokens.get(at).map_or("", |item| item.token.text.as_str());
+    let owns = (2..features.tokens.len()).any(|at| {
+        let before = at.saturating_sub(4)..at - 1;
+        text(at) == "have"
+            && text(at + 1) != "to"
+            && before.into_iter().any(|at| matches!(text(at), "do" | "does"))
+    });
+    owns && !features.has("need")
 }
 
 /// Whether it asks for a permission or a possibility.
@@ -105,6 +209,7 @@ impl Asks {
                 Asks::Cause
             }
             "how" | "what" | "which" => Asks::Thing,
+            "whether" => Asks::Whether,
             _ => return None,
         })
     }
@@ -124,7 +229,7 @@ fn asks(features: &Features) -> Asks {
     for (at, (word, leads)) in words.iter().enumerate() {
         let Some(asks) = Asks::of(word) else { continue };
         let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("", |(word, _)| *word);
-        let told = TELLERS.contains(&before);
+        let told = TELLERS.contains(&before) || before == "you" && lead == Some(Asks::Favour);
         let last = at + 1 == words.len();
         let bare = asks == Asks::Thing && lead.is_none();
         // "Do I have to pay when I return it": a verb has led, and this only tells the case.

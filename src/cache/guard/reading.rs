@@ -1,11 +1,12 @@
 //! A question as it is compared.
 
 use super::DifferenceKind;
+use super::context;
 use super::language;
 use super::lexicon::{self, Class, Entry};
 use super::number;
 use super::phrase;
-use super::stem::stem;
+use super::stem::{self, stem};
 use super::token::{self, Form, Token};
 
 /// A question cut into tokens, before its words are looked up.
@@ -14,6 +15,7 @@ pub(super) struct Reading {
     tokens: Vec<Token>,
     quotes: Vec<String>,
     script: &'static str,
+    language: (usize, usize),
 }
 
 /// A token with all that is compared of it.
@@ -29,6 +31,8 @@ pub(super) struct Item {
     pub(super) negates: bool,
     /// Some table has it, so it is spelled right.
     pub(super) known: bool,
+    /// A noun that may be made of a verb.
+    pub(super) nominal: bool,
     /// What the tables know of it.
     pub(super) entry: Option<&'static Entry>,
 }
@@ -50,13 +54,15 @@ impl Reading {
     /// Cuts `text`.
     pub(super) fn of(text: &str) -> Reading {
         let cut = token::cut(text);
+        // Before the phrases are replaced, which takes function words away.
+        let language = language::detect(&cut.tokens);
         let tokens = number::read_words(phrase::rewrite(&cut.tokens));
-        Reading { tokens, quotes: cut.quotes, script: language::script(text) }
+        Reading { tokens, quotes: cut.quotes, script: language::script(text), language }
     }
 
     /// Looks the words up.
     pub(super) fn finish(self) -> Features {
-        let language = language::detect(&self.tokens);
+        let language = self.language;
         let last = self.tokens.len().saturating_sub(1);
         let has_number = self.tokens.iter().any(|token| token.form == Form::Number);
         let item = |(at, token): (usize, Token)| {
@@ -72,7 +78,8 @@ impl Reading {
             }
             item
         };
-        let tokens = self.tokens.into_iter().enumerate().map(item).collect();
+        let mut tokens: Vec<Item> = self.tokens.into_iter().enumerate().map(item).collect();
+        context::weigh(&mut tokens, !self.quotes.is_empty());
         Features { tokens, quotes: self.quotes, script: self.script, language }
     }
 }
@@ -89,6 +96,7 @@ impl Item {
                 class: Class::Specific,
                 negates: false,
                 known: false,
+                nominal: false,
                 entry: None,
             };
         }
@@ -102,7 +110,9 @@ impl Item {
         let text = token.text.as_str();
         let abbreviation = token.shouted && matches!(text, "it" | "us" | "who")
             || token.stands_out && text == "may";
-        let class = if (empty || negates) && !abbreviation {
+        let class = if let Some(says) = token.says {
+            says
+        } else if (empty || negates) && !abbreviation {
             Class::Empty
         } else if english
             && entry.is_none_or(|entry| entry.kind.is_none())
@@ -113,12 +123,18 @@ impl Item {
             entry.map_or(Class::Specific, |entry| entry.class)
         };
         let known = entry.is_some() || listed;
-        Item { token, stem, class, negates, known, entry }
+        let nominal = stem::is_nominal(text);
+        Item { token, stem, class, negates, known, nominal, entry }
     }
 
     /// Whether they are the same word in another inflection, or synonyms.
     pub(super) fn matches(&self, other: &Item) -> bool {
         if self.stem == other.stem {
+            return true;
+        }
+        if self.nominal && stem::is_noun_of(&self.token.text, &other.stem)
+            || other.nominal && stem::is_noun_of(&other.token.text, &self.stem)
+        {
             return true;
         }
         let (Some(one), Some(two)) = (self.entry, other.entry) else { return false };

@@ -11,6 +11,35 @@ pub(super) fn stem(word: &str) -> String {
     base(word)
 }
 
+/// Whether `word` may be a noun that is made of a verb.
+pub(super) fn is_nominal(word: &str) -> bool {
+    let one = word.strip_suffix('s').unwrap_or(word);
+    word.len() > 6 && (one.ends_with("ion") || one.ends_with("ment"))
+}
+
+/// Whether `word`, which [`is_nominal`], is what one does or gets by the verb of this stem: "contribution" of "contribut",
+/// "treatment" of "treat".
+pub(super) fn is_noun_of(word: &str, verb: &str) -> bool {
+    const OTHERS: [&str; 16] = [
+        "product", "document", "apart", "appoint", "depart", "stat", "govern", "question", "quest",
+        "direct", "plant", "found", "compart", "parlia", "press", "express",
+    ];
+    if verb.len() < 4 || OTHERS.contains(&verb) {
+        return false;
+    }
+    let word = word.strip_suffix('s').unwrap_or(word);
+    let is_verb = |head: &str| {
+        let mut head = head.to_owned();
+        undouble(&mut head);
+        head == verb || head.strip_suffix('e') == Some(verb)
+    };
+    let after = |ending: &str, least: usize| {
+        word.strip_suffix(ending).filter(|head| head.len() >= least && head.starts_with(verb))
+    };
+    after("ion", 6).or_else(|| after("ation", 5)).or_else(|| after("ment", 4)).is_some_and(is_verb)
+        || after("ation", 5).is_some_and(is_verb)
+}
+
 fn base(word: &str) -> String {
     if !word.is_ascii() || word.len() < 4 || word.bytes().any(|byte| !byte.is_ascii_lowercase()) {
         return word.to_owned();
@@ -20,7 +49,8 @@ fn base(word: &str) -> String {
     if stem.len() > 3 && stem.ends_with('e') {
         stem.pop();
     }
-    if stem.ends_with('y') {
+    // "Paying" is "pay", and that is too short to lose anything.
+    if stem.len() > 3 && stem.ends_with('y') {
         stem.pop();
         stem.push('i');
     }
@@ -262,9 +292,16 @@ mod tests {
             ("knife", "knives"),
             ("update", "updating"),
             ("call", "calling"),
+            ("pay", "paying"),
+            ("try", "tries"),
         ] {
             assert_eq!(stem(one), stem(other), "{one} {other}");
         }
+        assert!(is_noun_of("contributions", &stem("contribute")));
+        assert!(is_noun_of("cancellation", &stem("cancel")));
+        assert!(is_noun_of("treatment", &stem("treat")));
+        assert!(!is_noun_of("production", &stem("product")));
+        assert!(!is_noun_of("apartment", &stem("apart")));
         for (one, other) in
             [("undo", "do"), ("help", "helpless"), ("hot", "hotel"), ("heavy", "heavier")]
         {

@@ -123,6 +123,66 @@ fn one_substituted_word_is_another_question() {
     other(DifferenceKind::Subject, "How do I delete a branch?", "How do I delete a remote branch?");
 }
 
+#[test]
+fn who_does_it_to_whom_counts() {
+    for (asked, stored) in [
+        ("cats like dogs", "dogs like cats"),
+        ("Who follows me?", "Who do I follow?"),
+        ("Do I owe you money?", "Do you owe me money?"),
+        ("Who loves Maria?", "Who does Maria love?"),
+        ("Who was killed by Brutus?", "Who killed Brutus?"),
+        ("Can my employer read my email?", "Can I read my employer's email?"),
+        ("Why did my bank charge me?", "Why did I charge my bank?"),
+        ("Does zinc help with copper?", "Does copper help with zinc?"),
+        ("Are all squares rectangles?", "Are all rectangles squares?"),
+        ("How many ounces are in a pound?", "How many pounds are in an ounce?"),
+        ("How many miles are 5 km?", "How many km are 5 miles?"),
+        ("Convert a list to a string", "Convert a string to a list"),
+        ("Replace tabs with spaces", "Replace spaces with tabs"),
+        ("Can I use butter instead of oil?", "Can I use oil instead of butter?"),
+        ("Is a zebra a horse?", "Is a horse a zebra?"),
+        ("Does my plan cover my wife?", "Does my wife's plan cover me?"),
+        ("Subtract a from b", "Subtract b from a"),
+    ] {
+        other(DifferenceKind::Direction, asked, stored);
+    }
+    same("Why does my car not start?", "Why can I not start my car?");
+    same("Who invented the telephone?", "Who was the telephone invented by?");
+    same("Is parking paid by the company?", "Does the company pay for parking?");
+    same("What is the cost of renewing a passport?", "How much does a passport renewal cost?");
+    same("I can't log in to my account", "Unable to log into my account");
+}
+
+#[test]
+fn what_is_around_a_question_does_not_count() {
+    for asked in [
+        "Can you please tell me where my order is?",
+        "Hello, I was wondering if you could tell me where my order is",
+        "I'd like to know where my order is, thanks in advance",
+        "pls tell me where my order is",
+    ] {
+        same(asked, "Where is my order?");
+    }
+    same("Do you know whether the shop is open?", "Is the shop open?");
+    same("I forgot my password, how can I reset it?", "How do I reset my password?");
+    same("My screen flickers. How do I fix it?", "How do I fix a flickering screen?");
+    same("help me understand closures", "Explain closures");
+    same("How many days does delivery take?", "How long does delivery take?");
+    same("is covid-19 dangerous", "Is COVID-19 dangerous?");
+    same("Where can I change my address?", "How do I change my address?");
+    other(DifferenceKind::Subject, "I forgot my password", "How do I change my password?");
+    other(DifferenceKind::Subject, "Can my boss tell me about it?", "Can my boss sue me?");
+    other(DifferenceKind::Unit, "How many days does it take?", "How many hours does it take?");
+    other(DifferenceKind::Question, "How many eggs do I boil?", "How do I boil eggs?");
+    other(DifferenceKind::Question, "Do I need insurance?", "Do I have insurance?");
+    other(DifferenceKind::Question, "Where do I buy stamps?", "How do I buy stamps?");
+}
+
+#[test]
+fn a_word_that_has_its_counterpart_is_no_typo() {
+    other(DifferenceKind::Subject, "Remove a remote branch", "Remove a branch");
+}
+
 /// A generator of texts that depends on nothing but its seed.
 struct Noise(u64);
 

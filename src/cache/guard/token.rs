@@ -1,5 +1,6 @@
 //! Cuts a question into words, numbers, code and quotations.
 
+use super::lexicon::Class;
 use super::number;
 
 /// What a token is.
@@ -28,6 +29,8 @@ pub(super) struct Token {
     pub(super) shouted: bool,
     /// First of the text, a sentence or a clause.
     pub(super) leads: bool,
+    /// How much it says, where the phrase that it comes from decides that.
+    pub(super) says: Option<Class>,
 }
 
 impl Token {
@@ -40,6 +43,7 @@ impl Token {
             camel: false,
             shouted: false,
             leads,
+            says: None,
         }
     }
 }
@@ -316,14 +320,12 @@ fn has_code_dots(inner: &str) -> bool {
     number::parse(inner).is_none()
 }
 
-/// `E0382` and `ABC-123`, but not `3pm`, `10kg`, `5-10`, `1st` or `mid-2020`.
+/// `E0382`, but not `3pm`, `10kg`, `5-10`, `1st` or `mid-2020`, and not `COVID-19`, which many write
+/// small: a word and a number compare as well.
 fn mixes_digits(inner: &str) -> bool {
     let digit = inner.bytes().any(|byte| byte.is_ascii_digit());
     let first_is_letter = inner.starts_with(char::is_alphabetic);
-    digit && first_is_letter && {
-        let upper = inner.contains('-') && inner.starts_with(char::is_uppercase);
-        upper || (!inner.contains('-') && !inner.contains('/'))
-    }
+    digit && first_is_letter && { !inner.contains('-') && !inner.contains('/') }
 }
 
 /// The words of a contraction; the word itself when it is none.
@@ -341,6 +343,16 @@ fn uncontract(word: &str) -> Vec<String> {
         "whos" => return own(&["who", "is"]),
         "hows" => return own(&["how", "is"]),
         "let's" => return own(&["let", "us"]),
+        "wanna" => return own(&["want", "to"]),
+        "gonna" => return own(&["going", "to"]),
+        "gotta" => return own(&["have", "to"]),
+        "gimme" => return own(&["give", "me"]),
+        "lemme" => return own(&["let", "me"]),
+        "pls" | "plz" => return own(&["please"]),
+        "thx" => return own(&["thanks"]),
+        "u" => return own(&["you"]),
+        "ur" => return own(&["your"]),
+        "cuz" => return own(&["because"]),
         "im" => return own(&["i", "am"]),
         "o'clock" => return own(&["o'clock"]),
         "dont" | "doesnt" | "didnt" | "isnt" | "arent" | "wasnt" | "werent" | "havent"

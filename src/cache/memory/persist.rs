@@ -26,7 +26,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ struct Pace {
 }
 
 const PACE: Pace = Pace {
-    flush: Duration::from_millis(500),
+    flush: Duration::from_millis(400),
     heal: Duration::from_secs(10),
     slack: 16 << 20,
     waiting: 64 << 20,
@@ -111,10 +111,9 @@ impl Journal {
             receiver,
             waiting,
             pace,
-            file: Some(BufWriter::new(file)),
+            file: Some(buffered(file)),
             length,
             snapshot: store.fill().bytes,
-            flushed: Instant::now(),
             healed: None,
             incomplete: false,
         };
@@ -137,6 +136,7 @@ impl Journal {
         let Some(thread) = self.thread.lock().take() else { return };
         // Either fails only if the thread has ended.
         let _ended = self.feed.sender.send(Message::Close);
+        thread.thread().unpark();
         let _ended = thread.join();
     }
 }
@@ -191,7 +191,6 @@ struct Keeper {
     length: u64,
     /// Bytes of the last snapshot; at the start, of the store.
     snapshot: u64,
-    flushed: Instant,
     healed: Option<Instant>,
     /// The file lacks something that the store has had since before it was noted here.
     incomplete: bool,
@@ -199,20 +198,12 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self) {
-        loop {
-            match self.receiver.recv_timeout(self.pace.flush) {
-                Ok(Message::Happened(record)) => self.append(&record),
-                Ok(Message::Lost(fingerprint)) => {
-                    self.append(&Record::Clear(Clear::One(fingerprint)));
-                    self.incomplete = true;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if self.flushed.elapsed() >= self.pace.flush {
-                self.flush();
-                self.compact_if_due();
-            }
+        while self.append_what_waits() {
+            self.flush();
+            self.compact_if_due();
+            // Asleep rather than waiting for a message: to wake this thread up would cost a request
+            // more than all the rest of keeping its answer.
+            std::thread::park_timeout(self.pace.flush);
         }
         if self.incomplete {
             self.compact();
@@ -221,6 +212,21 @@ impl Keeper {
         if let Some(file) = &self.file {
             let synced = file.get_ref().sync_all();
             self.check(synced);
+        }
+    }
+
+    /// Whether to go on.
+    fn append_what_waits(&mut self) -> bool {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(Message::Happened(record)) => self.append(&record),
+                Ok(Message::Lost(fingerprint)) => {
+                    self.append(&Record::Clear(Clear::One(fingerprint)));
+                    self.incomplete = true;
+                }
+                Err(TryRecvError::Empty) => return true,
+                Ok(Message::Close) | Err(TryRecvError::Disconnected) => return false,
+            }
         }
     }
 
@@ -237,7 +243,6 @@ impl Keeper {
     }
 
     fn flush(&mut self) {
-        self.flushed = Instant::now();
         if let Some(file) = &mut self.file {
             let flushed = file.flush();
             self.check(flushed);
@@ -259,7 +264,7 @@ impl Keeper {
         match write_snapshot(&store, &self.path) {
             Ok((file, length)) => {
                 (self.length, self.snapshot, self.incomplete) = (length, length, false);
-                self.file = Some(BufWriter::new(file));
+                self.file = Some(buffered(file));
             }
             Err(error) => {
                 self.incomplete = true;
@@ -290,10 +295,15 @@ impl Keeper {
     }
 }
 
+/// Few large writes instead of many small ones.
+fn buffered(file: File) -> BufWriter<File> {
+    BufWriter::with_capacity(256 << 10, file)
+}
+
 /// Writes the whole store to a file beside `path` and gives it that name.
 fn write_snapshot(store: &MemoryStore, path: &Path) -> io::Result<(File, u64)> {
     let temporary = beside(path, ".new");
-    let mut to = BufWriter::new(create(&temporary)?);
+    let mut to = buffered(create(&temporary)?);
     to.write_all(&HEADER)?;
     let mut length = Ok(HEADER.len() as u64);
     store.each(|entry, vector| {

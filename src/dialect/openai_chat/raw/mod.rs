@@ -4,11 +4,13 @@
 //! Key order, unknown fields, number spellings and cache markers survive, and a long prompt is never
 //! parsed into values and written again.
 
+mod outline;
 mod reasoning;
 mod request;
 mod response;
 mod stream;
 
+pub use outline::{Outline, OutlineMessage, is_plain_text};
 pub use request::RawRequest;
 pub use response::{
     BYTES_PER_TOKEN, RawResponse, estimated_output, failure_in_answer, splice_extra_fields,

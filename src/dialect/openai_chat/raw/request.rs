@@ -275,6 +275,14 @@ impl RawRequest {
         self.members.iter().find(|member| member.name.as_str() == name)
     }
 
+    /// Every member's name and JSON text.
+    pub(super) fn named_texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members.iter().filter_map(|member| {
+            let text = std::str::from_utf8(self.body.get(member.value.clone())?).ok()?;
+            Some((member.name.as_str(), text))
+        })
+    }
+
     /// The JSON text of a member's value.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let member = self.member(name)?;
