@@ -163,19 +163,17 @@ def test_shadow_mode_grades_and_serves_nothing(world, mock, model):
     put_plugin(gateway, **local_engine(mode="shadow", judge_model=JUDGE))
     mock.rule({"provider": "gemini"}, text="NO")
     mock.rule({"body_contains": "subscription"}, text="In your account.")
-    mock.rule({"body_contains": "money"}, text="It depends.", times=1)
-    asked, stored = PARAPHRASES[0]
-    for number in range(22):
-        key = put_key(gateway, f"vk-shadow-{number}")
-        for question in [stored, asked]:
-            assert ask(gateway, key, question).cache_status.startswith("tollbridge; fwd=miss")
-    # Alike, let pass by the guard, answered differently: about 0.6.
-    ask(gateway, key, ARTICLE[0])
-    alike = ["How can I get my money back?", "How do I get a refund?"]
+    mock.rule({"body_contains": "money"}, text="It depends.")
     mock.rule({"body_contains": "refund"}, text="Never.")
-    for question in [*alike, TRAPS[0][0], TRAPS[0][1]]:
-        assert not ask(gateway, key, question).is_hit
-    assert mock.counts()["openai"] == 49
+    mock.rule({"body_contains": "not cancel"}, text="It is kept.")
+    asked, stored = PARAPHRASES[0]
+    # Alike, let pass by the guard, and answered differently: about 0.6.
+    alike = ("How can I get my money back?", "How do I get a refund?")
+    for number, questions in enumerate([(stored, asked)] * 22 + [alike, TRAPS[0][:2]]):
+        key = put_key(gateway, f"vk-shadow-{number}")
+        for question in questions:
+            assert ask(gateway, key, question).cache_status.startswith("tollbridge; fwd=miss")
+    assert mock.counts()["openai"] == 48
     graded = wait_for_grades(gateway, 24)
     assert graded["graded"] == 24 - 1, "the guard's trap counts only without the guard"
     at = {row["threshold"]: row for row in graded["thresholds"]}
