@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_hit_costs_its_embedding_or_nothing(gateway, mock, hit_cost):
     rows(gateway, lambda row: row["object"] == "embedding" and row["virtual_key_id"] == payer, 2)
 
 
-@pytest.mark.parametrize("failure", ["away", "refuses"])
+@pytest.mark.parametrize("failure", ["refuses", "away"])
 def test_without_an_embedding_it_is_a_miss_that_says_so(gateway, mock, failure):
     put_plugin(gateway, provider="gemini", embedding_model="gemini-embedding-001")
     mock.rule({"provider": "gemini"}, **({"status": 400} if failure == "refuses" else {"never_answer": True}))
@@ -114,5 +115,9 @@ def test_without_an_embedding_it_is_a_miss_that_says_so(gateway, mock, failure):
     for question in [stored, asked]:
         answer = ask(gateway, key, question, CHAT)
         assert answer.cache_status == "tollbridge; fwd=miss; detail=no-embedding"
-    assert ask(gateway, key, asked, CHAT).is_hit, "the exact layer needs none"
     assert status(gateway)["embedding_failures"] == failures + 2
+    since = time.monotonic()
+    assert ask(gateway, key, asked, CHAT).is_hit, "the exact layer needs none"
+    # Who does not answer is not waited for each time.
+    assert not ask(gateway, key, f"{asked} Anybody?", CHAT).is_hit
+    assert time.monotonic() - since < 2
