@@ -226,7 +226,7 @@ impl Tiny {
 
     /// The file that is wrong, from the folder, and what is said of it.
     fn problem(&self) -> (String, String) {
-        let error = LocalModel::load(&self.0).err().expect("a wrong folder");
+        let error = LocalModel::load(&self.0).expect_err("a wrong folder");
         let file = error.file.strip_prefix(&self.0).unwrap().to_str().unwrap().to_owned();
         assert_eq!(error.to_string(), format!("{}: {}", error.file.display(), error.problem));
         (file, error.problem)
