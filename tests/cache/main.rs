@@ -3,8 +3,7 @@
 //! `TOLLBRIDGE_TEST_MODEL` names all-MiniLM-L6-v2's folder; without it these tests say that they were
 //! left out. The README shows the table that is computed here; `make bless` writes it there.
 
-#![allow(clippy::disallowed_methods, clippy::print_stderr)]
-#![allow(clippy::expect_used, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::print_stderr, clippy::unwrap_used)]
 
 use local_embedding::LocalModel;
 use serde::Deserialize;
@@ -190,9 +189,10 @@ fn list_mistakes(pairs: &[&Pair]) {
 fn compare_with_readme(table: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(path).unwrap();
-    let (before, rest) =
-        readme.split_once(MARKS.0).expect("README.md has the mark `<!-- curve -->`");
-    let (shown, after) = rest.split_once(MARKS.1).unwrap_or(("", rest));
+    let marks = [MARKS.0, MARKS.1].map(|mark| readme.matches(mark).count());
+    assert_eq!(marks, [1, 1], "README.md has {MARKS:?} once each");
+    let (before, rest) = readme.split_once(MARKS.0).unwrap();
+    let (shown, after) = rest.split_once(MARKS.1).unwrap();
     if std::env::var_os("BLESS").is_some() {
         let (begin, end) = MARKS;
         std::fs::write(path, format!("{before}{begin}{table}{end}{after}")).unwrap();
