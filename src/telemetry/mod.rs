@@ -16,7 +16,9 @@ pub use live::Pulse;
 pub use metrics::Metrics;
 pub use record::redacted;
 pub use request_log::RequestLog;
-pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
+pub use rollup::{BucketSums, CacheSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
 #[cfg(test)]
 pub(crate) use row::fixture;
 pub use row::{AttemptRow, CacheRow, Outcome, RequestRow};
+
+pub use crate::store::log::CacheKind;
