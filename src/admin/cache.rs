@@ -59,11 +59,11 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<CacheStatus> {
 pub(super) async fn report(State(app): State<Arc<App>>) -> Json<CacheReport> {
     let (thresholds, suggested_threshold) = app.cache.grades.report();
     let graded = thresholds.first().map_or(0, |row| row.graded);
-    let thresholds = thresholds.into_iter().map(threshold).collect();
+    let thresholds = thresholds.iter().map(threshold).collect();
     Json(CacheReport { graded, suggested_threshold, thresholds })
 }
 
-fn threshold(row: Report) -> CacheThreshold {
+fn threshold(row: &Report) -> CacheThreshold {
     CacheThreshold {
         threshold: row.threshold,
         hits: row.hits,

@@ -403,7 +403,7 @@ mod tests {
         metrics.record(&row(0, 200));
         let series = metrics.cache_hits.collect();
         let counts = series.iter().flat_map(|family| family.get_metric());
-        let mut counts: Vec<f64> = counts.map(|one| one.get_counter().value()).collect();
+        let mut counts: Vec<f64> = counts.map(|one| one.get_counter().get_value()).collect();
         counts.sort_by(f64::total_cmp);
         assert_eq!(counts, [1.0, 2.0]);
     }
