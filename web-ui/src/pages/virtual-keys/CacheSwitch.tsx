@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { type KeyCache, useSetKeyCache, type VirtualKey } from "../../api/virtualKeys";
 import { formatDuration } from "../../format";
 import { Choice } from "../../ui/Choice";
@@ -26,10 +27,15 @@ export function CacheSwitch({ value, onChange }: Props) {
 export function CacheOfKey({ virtualKey }: { virtualKey: VirtualKey }) {
   const save = useSetKeyCache();
   const cache = virtualKey.semantic_cache;
-  // What was just chosen stands there at once; a refusal takes it back.
-  const shown = choiceOf(save.isPending && save.variables ? save.variables.cache : cache);
-  const choose = (choice: CacheChoice) =>
-    save.mutate({ id: virtualKey.id, cache: chosen(cache, choice) });
+  // What was chosen stands there until the key is known to have changed, or the change was refused.
+  const known = JSON.stringify(cache);
+  const [chosen, setChosen] = useState<{ of: string; choice: CacheChoice } | null>(null);
+  const shown = chosen?.of === known ? chosen.choice : choiceOf(cache);
+  const choose = (choice: CacheChoice) => {
+    setChosen({ of: known, choice });
+    const change = { id: virtualKey.id, cache: changed(cache, choice) };
+    save.mutate(change, { onError: () => setChosen(null) });
+  };
   const overrides = overridesOf(cache);
   return (
     <section aria-labelledby="cache-title" className="flex flex-col items-start gap-2">
@@ -52,7 +58,7 @@ function choiceOf(cache: KeyCache | null): CacheChoice {
 }
 
 /** Settings of the key's own outlast being switched off and on, but not being given up. */
-function chosen(cache: KeyCache | null, choice: CacheChoice): KeyCache | null {
+function changed(cache: KeyCache | null, choice: CacheChoice): KeyCache | null {
   if (choice === "inherit") return null;
   const enabled = choice === "on";
   return cache !== null && typeof cache === "object" ? { ...cache, enabled } : enabled;
