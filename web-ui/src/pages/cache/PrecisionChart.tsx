@@ -1,7 +1,9 @@
+import { useEffect, useRef, useState } from "react";
 import type { CacheThreshold } from "../../api/generated/CacheThreshold";
 import { formatShare } from "../../format";
 
-const WIDTH = 560;
+/** Until the room is known. */
+const USUAL_WIDTH = 560;
 const HEIGHT = 240;
 const EDGE = { left: 52, right: 14, top: 12, bottom: 34 };
 
@@ -19,24 +21,26 @@ export function PrecisionChart({ rows, threshold, suggested }: Props) {
   const shares = lines.flatMap((line) => line.points.map((point) => point.share));
   // The differences that matter are near the top.
   const least = Math.min(0.9, Math.floor(Math.min(1, ...shares) * 10) / 10);
+  const { host, width } = useWidth();
   const first = rows[0]?.threshold ?? 0;
   const last = rows.at(-1)?.threshold ?? 1;
   const x = (at: number) =>
-    EDGE.left + ((at - first) / (last - first || 1)) * (WIDTH - EDGE.left - EDGE.right);
+    EDGE.left + ((at - first) / (last - first || 1)) * (width - EDGE.left - EDGE.right);
   const y = (share: number) =>
     EDGE.top + ((1 - share) / (1 - least)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => least + (1 - least) * part);
   return (
-    <figure className="min-w-0">
+    <figure ref={host} className="min-w-0">
       <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        width={width}
+        height={HEIGHT}
         role="img"
         aria-label={sentence(lines, suggested)}
-        className="w-full text-[12px]"
+        className="max-w-full text-[12px]"
       >
         {ticks.map((share) => (
           <g key={share}>
-            <path d={`M${EDGE.left} ${y(share)}H${WIDTH - EDGE.right}`} stroke="var(--line)" />
+            <path d={`M${EDGE.left} ${y(share)}H${width - EDGE.right}`} stroke="var(--line)" />
             <text x={EDGE.left - 8} y={y(share) + 4} textAnchor="end" fill="var(--muted)">
               {formatShare(share)}
             </text>
@@ -55,8 +59,10 @@ export function PrecisionChart({ rows, threshold, suggested }: Props) {
               {row.threshold.toFixed(2)}
             </text>
           ))}
-        <Marker at={threshold} x={x} colour="var(--muted)" dash="2 3" />
-        {suggested === null ? null : <Marker at={suggested} x={x} colour="var(--accent)" />}
+        <Marker at={threshold} within={[first, last]} x={x} colour="var(--muted)" dash="2 3" />
+        {suggested === null ? null : (
+          <Marker at={suggested} within={[first, last]} x={x} colour="var(--accent)" />
+        )}
         {lines.map((line) => (
           <g key={line.name} stroke={`var(${line.colour})`} fill="none">
             <path
@@ -100,11 +106,33 @@ export function PrecisionChart({ rows, threshold, suggested }: Props) {
   );
 }
 
-type MarkerProps = { at: number; x: (at: number) => number; colour: string; dash?: string };
+/** The width of the element that `host` is given to; one unit of the drawing is one pixel. */
+function useWidth() {
+  const host = useRef<HTMLElement>(null);
+  const [width, setWidth] = useState(USUAL_WIDTH);
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return;
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry) setWidth(Math.max(200, Math.floor(entry.contentRect.width)));
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return { host, width };
+}
 
-function Marker({ at, x, colour, dash }: MarkerProps) {
-  const inside = x(at) >= EDGE.left - 0.5 && x(at) <= WIDTH - EDGE.right + 0.5;
-  if (!inside) return null;
+type MarkerProps = {
+  at: number;
+  within: [number, number];
+  x: (at: number) => number;
+  colour: string;
+  dash?: string;
+};
+
+/** A threshold; one beside the drawing is left out. */
+function Marker({ at, within, x, colour, dash }: MarkerProps) {
+  if (at < within[0] || at > within[1]) return null;
   return (
     <path
       d={`M${x(at)} ${EDGE.top}V${HEIGHT - EDGE.bottom}`}

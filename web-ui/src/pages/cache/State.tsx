@@ -35,7 +35,7 @@ export function State({ status }: { status: CacheStatus }) {
       ) : null}
       <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-2">
         <Fact name="Cache">
-          <Mark good={status.enabled}>{status.enabled ? "On" : "Off"}</Mark>
+          <Mark tone={status.enabled ? "good" : "plain"}>{status.enabled ? "On" : "Off"}</Mark>
           <Small>{usersInWords(status)}</Small>
         </Fact>
         <Fact name="Mode">
@@ -55,7 +55,7 @@ export function State({ status }: { status: CacheStatus }) {
         <Fact name="Shared by">{SCOPES[scope]}</Fact>
         <Fact name="Temperature">up to {temperature}</Fact>
         <Fact name="Embeddings">
-          {status.embedding_model ?? <Mark good={false}>None</Mark>}
+          {status.embedding_model ?? <Mark tone="plain">None</Mark>}
           {status.embedding_problem && mode !== "exact" ? (
             <Small>
               Exact hits only: <Prose text={status.embedding_problem} />
@@ -65,7 +65,7 @@ export function State({ status }: { status: CacheStatus }) {
         <Fact name="Store">
           <span className="flex flex-wrap items-center gap-2">
             {status.store}
-            <Mark good={status.store_connected}>
+            <Mark tone={status.store_connected ? "good" : "bad"}>
               {status.store_connected ? "Connected" : "Away"}
             </Mark>
           </span>
@@ -93,19 +93,25 @@ function Small({ children }: { children: ReactNode }) {
   return <p className="text-[13px] text-muted">{children}</p>;
 }
 
-function Mark({ good, children }: { good: boolean; children: string }) {
+const TONES = {
+  good: "bg-good-soft text-good",
+  plain: "bg-sunken text-muted",
+  bad: "bg-bad-soft text-bad",
+};
+
+function Mark({ tone, children }: { tone: keyof typeof TONES; children: string }) {
   return (
     <span
       className={classes(
         "inline-flex items-center gap-1.5 rounded-full px-2 py-0.5 text-[13px] font-medium",
-        good ? "bg-good-soft text-good" : "bg-sunken text-muted",
+        TONES[tone],
       )}
     >
       <span
         aria-hidden="true"
         className={classes(
           "size-2 rounded-full border-[1.5px] border-current",
-          good && "bg-current",
+          tone === "good" && "bg-current",
         )}
       />
       {children}

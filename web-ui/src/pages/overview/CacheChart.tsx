@@ -28,7 +28,7 @@ export function CacheChart({ overview, range }: Props) {
   const { cache, totals } = overview;
   const series = useMemo(
     (): ChartSeries[] => [
-      { name: "exact", colour: "--series-3", values: cache.direct },
+      { name: "exact", colour: "--series-6", values: cache.direct },
       { name: "semantic", colour: CACHE_COLOUR, values: cache.semantic },
       { name: "miss", colour: "--series-none", values: cache.misses },
     ],
