@@ -2,6 +2,8 @@
 
 use super::row::{AttemptRow, CacheRow, RequestRow};
 use crate::llm::Cost;
+/// What came of looking for a kept answer: one word for rows, metrics and the log.
+pub use crate::store::log::CacheKind;
 use crate::store::log::{LogAttempt, LogCache, LogRecord, LogRow};
 
 /// What is stored of a request besides its id.

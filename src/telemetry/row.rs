@@ -1,7 +1,7 @@
 //! One finished request, as the log, the rollups and the dashboard see it. No contents.
 
+use super::record::CacheKind;
 use crate::llm::{Cost, Usage, UsageSource};
-use crate::store::log::CacheKind;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
