@@ -74,7 +74,7 @@ function LookUp({ onRemove }: { onRemove: (id: string) => void }) {
     <Card title="Look up an entry" testId="cache-look-up">
       <form onSubmit={submit} className="flex items-end gap-2">
         <div className="min-w-0 flex-1">
-          <Field label="Id" hint="The cache_id in the cache_debug of an answer.">
+          <Field label="Id" hint="The cache_id in cache_debug.">
             {(field) => (
               <input
                 {...field}
