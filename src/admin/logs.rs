@@ -4,7 +4,7 @@ use super::error::{AdminError, AdminResult};
 use super::query::{Page, Parameters};
 use crate::app::App;
 use crate::llm::Cost;
-use crate::store::log::{LogAttempt, LogRecord};
+use crate::store::log::{LogAttempt, LogCache, LogRecord};
 use crate::telemetry::Sums;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -84,6 +84,7 @@ fn stats(sums: &Sums) -> Value {
         "average_latency": per_request(sums.latency_us as f64 / 1000.0),
         "total_tokens": sums.input_tokens + sums.output_tokens,
         "total_cost": sums.cost.dollars(),
+        "cache": super::overview::cache_totals(&sums.cache),
     })
 }
 
@@ -132,8 +133,22 @@ fn view(record: &LogRecord) -> Value {
             "completion_tokens_details": {"reasoning_tokens": row.reasoning_tokens},
         },
         "usage_source": row.usage_source,
+        "cache_debug": record.cache.as_ref().map(cache_debug),
         "attempts": row.attempts.iter().map(attempt).collect::<Vec<Value>>(),
         "error_details": error_details,
+    })
+}
+
+/// Bifrost's `cache_hit` and `hit_type`, and what the hit saved.
+fn cache_debug(cache: &LogCache) -> Value {
+    if !cache.kind.is_hit() {
+        return json!({"cache_hit": false});
+    }
+    json!({
+        "cache_hit": true,
+        "hit_type": cache.kind.as_str(),
+        "saved_cost": Cost(cache.saved_nano).dollars(),
+        "saved_ms": cache.saved_us as f64 / 1000.0,
     })
 }
 

@@ -22,7 +22,8 @@ pub struct Overview {
     /// Start of each bucket, Unix seconds; every series below has one value per bucket.
     #[ts(type = "number[]")]
     pub timestamps: Vec<i64>,
-    /// Requests answered per bucket, by the provider that answered (or failed last).
+    /// Requests answered per bucket, by the provider that answered (or failed last); `none` are those
+    /// that reached no provider. What the cache answered is in `cache` and not here.
     #[ts(type = "Record<string, number[]>")]
     pub requests_by_provider: BTreeMap<String, Vec<u64>>,
     /// Requests per bucket by outcome: `success`, `client_error`, `rate_limited`, `server_error`, `cancelled`.
@@ -32,6 +33,10 @@ pub struct Overview {
     pub cost_by_provider: BTreeMap<String, Vec<f64>>,
     /// Latency percentiles per bucket, by provider.
     pub latency_by_provider: BTreeMap<String, LatencySeries>,
+    /// What the semantic cache did, per bucket.
+    pub cache: CacheSeries,
+    /// Whether any request can use the cache now.
+    pub cache_in_use: bool,
     /// How often one provider took over from another in the window.
     pub failovers: Vec<Failover>,
     /// Every configured provider and its keys, as they are now.
@@ -86,6 +91,48 @@ pub struct Totals {
     pub latency_p95_ms: Option<f64>,
     /// Median time to the first content of a stream in milliseconds; null without streams.
     pub first_token_p50_ms: Option<f64>,
+    /// What the semantic cache did.
+    pub cache: CacheTotals,
+}
+
+/// What the semantic cache did in a window.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct CacheTotals {
+    /// Answers to the exact request.
+    #[ts(type = "number")]
+    pub direct: u64,
+    /// Answers to a similar request.
+    #[ts(type = "number")]
+    pub semantic: u64,
+    /// Requests that were looked for in vain.
+    #[ts(type = "number")]
+    pub misses: u64,
+    /// The share of the requests that used the cache which it answered; null without any.
+    pub hit_rate: Option<f64>,
+    /// What the served answers had cost, in US dollars.
+    pub saved_cost: f64,
+    /// What they had taken longer, in milliseconds.
+    pub saved_ms: f64,
+}
+
+/// What the semantic cache did, per bucket.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct CacheSeries {
+    /// Answers to the exact request.
+    #[ts(type = "number[]")]
+    pub direct: Vec<u64>,
+    /// Answers to a similar request.
+    #[ts(type = "number[]")]
+    pub semantic: Vec<u64>,
+    /// Requests that were looked for in vain.
+    #[ts(type = "number[]")]
+    pub misses: Vec<u64>,
+    /// What the served answers had cost, in US dollars.
+    pub saved_cost: Vec<f64>,
+    /// What they had taken longer, in milliseconds.
+    pub saved_ms: Vec<f64>,
 }
 
 /// Latency percentiles per bucket, in milliseconds; null where a bucket saw no request.
@@ -263,6 +310,9 @@ pub struct RecentRequest {
     pub output_tokens: u64,
     /// US dollars; null when the model has no price.
     pub cost: Option<f64>,
+    /// `direct` or `semantic` when the cache answered; null when it did not.
+    #[ts(type = "\"direct\" | \"semantic\" | null")]
+    pub cache: Option<String>,
     /// Every attempt in order: where it went and how it ended.
     pub attempts: Vec<AttemptView>,
     /// The error in plain words, when there was one.

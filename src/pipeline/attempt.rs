@@ -174,11 +174,12 @@ impl Attempt<'_> {
         recorder: &mut Recorder,
     ) -> Result<(Done, Option<(Permit, InFlight)>), Failure> {
         let (ticket, series, facts) = self.admit().await?;
-        if let Start::On(caching) = cache
-            && let Some(hit) = self.kept(caching).await
-        {
-            recorder.serve(ticket, series, facts, false);
-            return Ok((Done::kept(hit), None));
+        if let Start::On(caching) = cache {
+            if let Some(hit) = self.kept(caching).await {
+                recorder.serve(ticket, series, facts, false);
+                return Ok((Done::kept(hit), None));
+            }
+            recorder.missed();
         }
         let body = request_body(self.call, self.target, decoded)?;
         let provider = &self.target.provider;

@@ -7,7 +7,7 @@ use crate::cache::Entry;
 use crate::config::pricing::ModelFacts;
 use crate::govern::{Ticket, cost_of};
 use crate::llm::{Cost, Failure, FailureKind, Operation, Source, Usage, UsageSource};
-use crate::telemetry::{AttemptRow, CacheRow, RequestRow};
+use crate::telemetry::{AttemptRow, CacheKind, CacheRow, RequestRow};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Recorder {
     progress: Option<Progress>,
     /// Set while a provider is being asked: since when.
     asking: Option<Instant>,
-    /// Set when a kept answer is served.
+    /// What the cache did; `None` until it has been asked.
     cache: Option<CacheRow>,
     open: bool,
 }
@@ -137,6 +137,11 @@ impl Recorder {
         }
     }
 
+    /// A kept answer was looked for in vain.
+    pub(super) fn missed(&mut self) {
+        self.cache = Some(CacheRow::MISS);
+    }
+
     /// A target that was passed over without asking it.
     pub(super) fn skip(&mut self, attempt: AttemptRow) {
         self.attempts.push(attempt);
@@ -184,7 +189,7 @@ impl Recorder {
         }
         let latency = self.call.arrived.elapsed();
         self.cache = Some(CacheRow {
-            kind: if semantic { "semantic" } else { "direct" },
+            kind: if semantic { CacheKind::Semantic } else { CacheKind::Direct },
             saved_cost: Cost(entry.cost),
             saved_us: entry.latency_us.saturating_sub(micros(latency)),
         });

@@ -5,7 +5,7 @@ mod block;
 mod record;
 
 pub use block::{BLOCK_ROWS, Block};
-pub use record::{LogAttempt, LogRecord, LogRow};
+pub use record::{CacheKind, LogAttempt, LogCache, LogRecord, LogRow};
 
 use super::Result;
 use futures_util::TryStreamExt;
@@ -39,7 +39,7 @@ pub struct RollupRecord {
     pub resolution: i64,
     /// Start of the bucket, Unix seconds.
     pub start: i64,
-    /// The provider; empty for requests that reached none.
+    /// The provider; empty for requests that reached none, or that the cache answered.
     pub provider: String,
     /// Requests answered well.
     pub success: i64,
@@ -65,6 +65,16 @@ pub struct RollupRecord {
     pub latency: String,
     /// Histogram of the times to first content.
     pub first_token: String,
+    /// Requests that the cache answered because it knew the exact request.
+    pub cache_direct: i64,
+    /// Requests that the cache answered because it knew a similar one.
+    pub cache_semantic: i64,
+    /// Requests that the cache was asked for in vain.
+    pub cache_misses: i64,
+    /// Nano-dollars that the cache's answers had cost.
+    pub cache_saved_nano: i64,
+    /// Microseconds that they had taken longer.
+    pub cache_saved_us: i64,
 }
 
 /// How often one provider took over from another within one bucket.
@@ -289,7 +299,12 @@ impl LogStore {
              coalesce(sum(cost_nano), 0) as cost_nano, \
              coalesce(sum(input_tokens), 0) as input_tokens, \
              coalesce(sum(output_tokens), 0) as output_tokens, \
-             coalesce(sum(latency_us), 0) as latency_us, '' as latency, '' as first_token \
+             coalesce(sum(latency_us), 0) as latency_us, '' as latency, '' as first_token, \
+             coalesce(sum(cache_direct), 0) as cache_direct, \
+             coalesce(sum(cache_semantic), 0) as cache_semantic, \
+             coalesce(sum(cache_misses), 0) as cache_misses, \
+             coalesce(sum(cache_saved_nano), 0) as cache_saved_nano, \
+             coalesce(sum(cache_saved_us), 0) as cache_saved_us \
              from rollups where resolution = $1 and start < $2",
         )
         .bind(resolution)
@@ -350,8 +365,9 @@ async fn upsert_rollup(
     sqlx::query(
         "insert or replace into rollups (resolution, start, provider, success, client_error, \
          rate_limited, server_error, cancelled, failovers, cost_nano, input_tokens, \
-         output_tokens, latency_us, latency, first_token) values ($1, $2, $3, $4, $5, $6, $7, \
-         $8, $9, $10, $11, $12, $13, $14, $15)",
+         output_tokens, latency_us, latency, first_token, cache_direct, cache_semantic, \
+         cache_misses, cache_saved_nano, cache_saved_us) values ($1, $2, $3, $4, $5, $6, $7, \
+         $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     )
     .bind(record.resolution)
     .bind(record.start)
@@ -368,6 +384,11 @@ async fn upsert_rollup(
     .bind(record.latency_us)
     .bind(&record.latency)
     .bind(&record.first_token)
+    .bind(record.cache_direct)
+    .bind(record.cache_semantic)
+    .bind(record.cache_misses)
+    .bind(record.cache_saved_nano)
+    .bind(record.cache_saved_us)
     .execute(connection)
     .await?;
     Ok(())

@@ -193,7 +193,7 @@ impl Metrics {
 
     /// Counts a finished client request and its attempts.
     pub fn record(&self, row: &RequestRow) {
-        if let Some(cache) = &row.cache {
+        if let Some(cache) = row.cache.as_ref().filter(|cache| cache.kind.is_hit()) {
             self.record_cache_hit(row, cache);
         }
         let mut retries = 0;
@@ -229,7 +229,7 @@ impl Metrics {
         labels[2] = row.operation;
         labels[3] = key_id;
         labels[4] = key_name;
-        labels[16] = cache.kind;
+        labels[16] = cache.kind.as_str();
         self.cache_hits.with_label_values(&labels).inc();
     }
 
@@ -384,4 +384,27 @@ fn before(row: &RequestRow, attempt: &AttemptRow) -> u64 {
 
 fn seconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::CacheKind;
+    use crate::telemetry::row::fixture::row;
+    use prometheus::core::Collector;
+
+    #[test]
+    fn hits_of_the_cache_are_counted_and_misses_are_not() {
+        let metrics = Metrics::new().unwrap();
+        for kind in [CacheKind::Miss, CacheKind::Direct, CacheKind::Direct, CacheKind::Semantic] {
+            let cache = Some(CacheRow { kind, ..CacheRow::MISS });
+            metrics.record(&RequestRow { cache, ..row(0, 200) });
+        }
+        metrics.record(&row(0, 200));
+        let series = metrics.cache_hits.collect();
+        let counts = series.iter().flat_map(|family| family.get_metric());
+        let mut counts: Vec<f64> = counts.map(|one| one.get_counter().get_value()).collect();
+        counts.sort_by(f64::total_cmp);
+        assert_eq!(counts, [1.0, 2.0]);
+    }
 }

@@ -14,9 +14,9 @@ mod row;
 pub use histogram::Histogram;
 pub use live::Pulse;
 pub use metrics::Metrics;
-pub use record::redacted;
+pub use record::{CacheKind, redacted};
 pub use request_log::RequestLog;
-pub use rollup::{BucketSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
+pub use rollup::{BucketSums, CacheSums, FailoverSums, HOUR, MINUTE, Sums, WindowSums};
 #[cfg(test)]
 pub(crate) use row::fixture;
 pub use row::{AttemptRow, CacheRow, Outcome, RequestRow};

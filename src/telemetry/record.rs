@@ -1,8 +1,10 @@
 //! From a finished request to what is stored of it.
 
-use super::row::{AttemptRow, RequestRow};
+use super::row::{AttemptRow, CacheRow, RequestRow};
 use crate::llm::Cost;
-use crate::store::log::{LogAttempt, LogRecord, LogRow};
+/// What came of looking for a kept answer: one word for rows, metrics and the log.
+pub use crate::store::log::CacheKind;
+use crate::store::log::{LogAttempt, LogCache, LogRecord, LogRow};
 
 /// What is stored of a request besides its id.
 pub(super) fn log_row(row: &RequestRow) -> LogRow<&str> {
@@ -32,7 +34,17 @@ pub(super) fn log_row(row: &RequestRow) -> LogRow<&str> {
 
 /// The record of a request, as it would be read back.
 pub(super) fn log_record(row: &RequestRow) -> LogRecord {
-    LogRecord { id: row.id.to_string(), row: log_row(row).map(|text| (*text).to_owned()) }
+    LogRecord {
+        id: row.id.to_string(),
+        row: log_row(row).map(|text| (*text).to_owned()),
+        cache: row.cache.as_ref().map(log_cache),
+    }
+}
+
+/// What is stored of the cache's part.
+pub(super) fn log_cache(cache: &CacheRow) -> LogCache {
+    let CacheRow { kind, saved_cost: Cost(saved_nano), saved_us } = *cache;
+    LogCache { kind, saved_nano, saved_us }
 }
 
 fn log_attempt(attempt: &AttemptRow) -> LogAttempt<&str> {

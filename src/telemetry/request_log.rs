@@ -5,7 +5,7 @@
 //! the bound is reached a row is left out of the log and counted as dropped; its sums are kept.
 
 use super::live::Pulse;
-use super::record::{log_record, log_row, redacted};
+use super::record::{log_cache, log_record, log_row, redacted};
 use super::rollup::{HOUR, Level, MINUTE, Sums, WindowSums};
 use super::row::RequestRow;
 use crate::store;
@@ -308,7 +308,7 @@ impl Writer {
             self.stored_rows = 0;
         }
         if let Some((_, block)) = self.blocks.last_mut() {
-            block.push(&row.id, &log_row(row));
+            block.push(&row.id, &log_row(row), row.cache.as_ref().map(log_cache));
             self.next_seq += 1;
         }
     }

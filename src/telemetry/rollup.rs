@@ -4,9 +4,9 @@
 //! memory as far back as memory goes and from the store before that, so nothing counts twice.
 
 use super::histogram::Histogram;
-use super::row::{Outcome, RequestRow};
+use super::row::{CacheRow, Outcome, RequestRow};
 use crate::llm::Cost;
-use crate::store::log::{FailoverRecord, RollupRecord};
+use crate::store::log::{CacheKind, FailoverRecord, RollupRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,9 +34,64 @@ pub struct Sums {
     pub latency: Histogram,
     /// Times to the first content of streams.
     pub first_token: Histogram,
+    /// What the semantic cache did.
+    pub cache: CacheSums,
 }
 
-/// One provider over one bucket; the empty name stands for requests that reached none.
+/// What the semantic cache did for some requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheSums {
+    /// Requests that it answered because it knew the exact request.
+    pub direct: u64,
+    /// Requests that it answered because it knew a similar one.
+    pub semantic: u64,
+    /// Requests that it was asked for in vain.
+    pub misses: u64,
+    /// What its answers had cost.
+    pub saved_cost: Cost,
+    /// Microseconds that they had taken longer.
+    pub saved_us: u64,
+}
+
+impl CacheSums {
+    /// Requests that the cache answered.
+    pub fn hits(&self) -> u64 {
+        self.direct + self.semantic
+    }
+
+    /// Requests that used the cache.
+    pub fn lookups(&self) -> u64 {
+        self.hits() + self.misses
+    }
+
+    /// The share of them that it answered; `None` without any.
+    pub fn hit_rate(&self) -> Option<f64> {
+        (self.lookups() > 0).then(|| self.hits() as f64 / self.lookups() as f64)
+    }
+
+    /// Adds everything of `other`.
+    pub fn merge(&mut self, other: &CacheSums) {
+        self.direct += other.direct;
+        self.semantic += other.semantic;
+        self.misses += other.misses;
+        self.saved_cost += other.saved_cost;
+        self.saved_us += other.saved_us;
+    }
+
+    fn add(&mut self, row: &CacheRow) {
+        let count = match row.kind {
+            CacheKind::Direct => &mut self.direct,
+            CacheKind::Semantic => &mut self.semantic,
+            CacheKind::Miss => &mut self.misses,
+        };
+        *count += 1;
+        self.saved_cost += row.saved_cost;
+        self.saved_us += row.saved_us;
+    }
+}
+
+/// One provider over one bucket; the empty name stands for requests that reached none, those that the
+/// cache answered among them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketSums {
     /// Start of the bucket, Unix seconds.
@@ -93,6 +148,7 @@ impl Sums {
         self.latency_us += other.latency_us;
         self.latency.merge(&other.latency);
         self.first_token.merge(&other.first_token);
+        self.cache.merge(&other.cache);
     }
 
     /// What the store keeps, read back.
@@ -112,6 +168,13 @@ impl Sums {
             latency_us: count(record.latency_us),
             latency: Histogram::from_text(&record.latency),
             first_token: Histogram::from_text(&record.first_token),
+            cache: CacheSums {
+                direct: count(record.cache_direct),
+                semantic: count(record.cache_semantic),
+                misses: count(record.cache_misses),
+                saved_cost: Cost(record.cache_saved_nano),
+                saved_us: count(record.cache_saved_us),
+            },
         }
     }
 
@@ -122,6 +185,9 @@ impl Sums {
         self.input_tokens += row.usage.input;
         self.output_tokens += row.usage.output;
         self.latency_us += row.latency_us;
+        if let Some(cache) = &row.cache {
+            self.cache.add(cache);
+        }
         // Refusals take microseconds; among the latencies of answers they would hide slowness.
         if outcome == Outcome::Success {
             self.latency.record(row.latency_us);
@@ -150,6 +216,11 @@ impl Sums {
             latency_us: signed(self.latency_us),
             latency: self.latency.to_text(),
             first_token: self.first_token.to_text(),
+            cache_direct: signed(self.cache.direct),
+            cache_semantic: signed(self.cache.semantic),
+            cache_misses: signed(self.cache.misses),
+            cache_saved_nano: self.cache.saved_cost.0,
+            cache_saved_us: signed(self.cache.saved_us),
         }
     }
 }
@@ -207,9 +278,12 @@ impl Level {
             // A stream may outlive what memory holds; its request is then counted a little late.
             bucket(row.timestamp_ms.div_euclid(1000), self.resolution).max(self.from)
         };
-        for run in rows.chunk_by(|a, b| start(a) == start(b) && a.provider == b.provider) {
+        let together = |a: &RequestRow, b: &RequestRow| {
+            start(a) == start(b) && a.counts_for() == b.counts_for()
+        };
+        for run in rows.chunk_by(together) {
             let Some(first) = run.first() else { continue };
-            let key = (start(first), first.provider.clone().unwrap_or_default());
+            let key = (start(first), first.counts_for().cloned().unwrap_or_default());
             let sums = self.buckets.entry(key.clone()).or_default();
             run.iter().for_each(|row| sums.add(row, row.outcome()));
             self.changed.buckets.insert(key);
@@ -362,6 +436,40 @@ mod tests {
         broken_off.error_kind = Some("truncated");
         level.add(&[broken_off]);
         assert_eq!(window(&level).buckets[0].sums.outcomes, [1, 2, 1, 2, 1]);
+    }
+
+    #[test]
+    fn hits_count_under_no_provider_and_misses_under_the_one_that_answered() {
+        let mut level = Level::new(MINUTE, 0);
+        let with = |kind, provider: Option<&str>| {
+            let (saved_cost, saved_us) = (Cost(345_000), 1_000_000);
+            let cache = match kind {
+                CacheKind::Miss => CacheRow::MISS,
+                kind => CacheRow { kind, saved_cost, saved_us },
+            };
+            let provider = provider.map(Arc::from);
+            RequestRow { cache: Some(cache), provider, ..row(0, 200) }
+        };
+        let failed_before = with(CacheKind::Semantic, Some("openai"));
+        let rows = [
+            with(CacheKind::Miss, Some("openai")),
+            failed_before,
+            with(CacheKind::Direct, None),
+            row(0, 200),
+        ];
+        level.add(&rows);
+        let read = window(&level);
+        let [hits, misses] = &read.buckets[..] else { panic!("{read:?}") };
+        assert_eq!((&*hits.provider, &*misses.provider), ("", "openai"));
+        let cache = hits.sums.cache;
+        assert_eq!((cache.direct, cache.semantic, cache.misses), (1, 1, 0));
+        assert_eq!((cache.saved_cost, cache.saved_us), (Cost(690_000), 2_000_000));
+        assert_eq!((misses.sums.cache.lookups(), misses.sums.requests()), (1, 2));
+
+        let changed = level.take_changed();
+        let mut restored = Level::new(MINUTE, 0);
+        restored.restore(&level.records(&changed).0, &[]);
+        assert_eq!(window(&restored), read);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One finished request, as the log, the rollups and the dashboard see it. No contents.
 
+use super::record::CacheKind;
 use crate::llm::{Cost, Usage, UsageSource};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub struct RequestRow {
     pub usage_source: UsageSource,
     /// What it cost; `None` when the model has no price.
     pub cost: Option<Cost>,
-    /// Set when a kept answer was served and no provider was asked.
+    /// What the semantic cache did; `None` when the request did not use it.
     pub cache: Option<CacheRow>,
     /// Every attempt in order.
     pub attempts: SmallVec<[AttemptRow; 2]>,
@@ -45,15 +46,21 @@ pub struct RequestRow {
     pub error_kind: Option<&'static str>,
 }
 
-/// A kept answer that was served.
+/// What the semantic cache did for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheRow {
-    /// `direct` (the exact request) or `semantic`.
-    pub kind: &'static str,
-    /// What the answer had cost.
+    /// What came of it.
+    pub kind: CacheKind,
+    /// What the served answer had cost.
     pub saved_cost: Cost,
-    /// Microseconds that the answer had taken longer.
+    /// Microseconds that it had taken longer.
     pub saved_us: u64,
+}
+
+impl CacheRow {
+    /// A kept answer was looked for in vain.
+    pub const MISS: CacheRow =
+        CacheRow { kind: CacheKind::Miss, saved_cost: Cost::ZERO, saved_us: 0 };
 }
 
 /// One attempt at one provider key.
@@ -131,6 +138,16 @@ impl RequestRow {
             (500.., _) | (_, Some(_)) => Outcome::ServerError,
             _ => Outcome::Success,
         }
+    }
+
+    /// Whether the cache answered. Then no provider did, though some may have failed before.
+    pub fn is_cache_hit(&self) -> bool {
+        self.cache.is_some_and(|cache| cache.kind.is_hit())
+    }
+
+    /// The provider whose traffic it is: nobody's when the cache answered.
+    pub fn counts_for(&self) -> Option<&Arc<str>> {
+        if self.is_cache_hit() { None } else { self.provider.as_ref() }
     }
 
     /// Whether another provider than the first one tried answered.

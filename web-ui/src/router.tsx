@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, Link } from "@tanstack/react-router";
+import { CachePage } from "./pages/cache/CachePage";
 import { OverviewPage } from "./pages/overview/OverviewPage";
 import { VirtualKeysPage } from "./pages/virtual-keys/VirtualKeysPage";
 import { isRange, type RangeName } from "./ranges";
@@ -46,13 +47,27 @@ const virtualKeysRoute = createRoute({
   component: VirtualKeysPage,
 });
 
+export type CacheSearch = {
+  /** The id of the entry that is looked at. */
+  entry?: string | undefined;
+};
+
+const cacheRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/cache",
+  validateSearch: (search: Record<string, unknown>): CacheSearch => ({
+    entry: textOf(search.entry),
+  }),
+  component: CachePage,
+});
+
 /** An id or a name may look like a number, which the router reads as one. */
 function textOf(value: unknown): string | undefined {
   return value === undefined || value === "" ? undefined : String(value);
 }
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([overviewRoute, virtualKeysRoute]),
+  routeTree: rootRoute.addChildren([overviewRoute, virtualKeysRoute, cacheRoute]),
   defaultPreload: false,
   scrollRestoration: true,
 });

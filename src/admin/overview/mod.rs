@@ -4,6 +4,8 @@ mod now;
 mod series;
 mod warnings;
 
+pub(super) use series::cache_totals;
+
 use super::error::{AdminError, AdminResult};
 use super::query::Parameters;
 use super::view::{Overview, Range};
@@ -34,6 +36,7 @@ pub(super) async fn get(
         .map_err(AdminError::store)?;
     let snapshot = app.live.snapshot();
     let mut overview = series::overview(range, &window);
+    overview.cache_in_use = snapshot.uses_cache;
     overview.version = super::version::VERSION.to_owned();
     overview.providers = now::providers(&snapshot, &app.health, app.now_ms());
     overview.virtual_keys = now::virtual_keys(&snapshot, &app.ledger, now);

@@ -9,7 +9,7 @@ use crate::govern::Ledger;
 use crate::llm::Cost;
 use crate::provider::{Key, Provider};
 use crate::route::{Health, KeyState};
-use crate::store::log::{LogAttempt, LogRecord};
+use crate::store::log::{CacheKind, LogAttempt, LogRecord};
 use std::collections::BTreeSet;
 
 /// The share of failures in recent attempts from which a key counts as degraded.
@@ -152,6 +152,7 @@ pub(in crate::admin) fn recent_request(record: &LogRecord) -> RecentRequest {
     let row = &record.row;
     let milliseconds = |microseconds: u64| microseconds as f64 / 1000.0;
     let answered = row.attempts.last().is_some_and(|attempt| attempt.failure.is_none());
+    let word = |kind: CacheKind| kind.as_str().to_owned();
     RecentRequest {
         id: record.id.clone(),
         timestamp_ms: row.timestamp_ms,
@@ -165,6 +166,7 @@ pub(in crate::admin) fn recent_request(record: &LogRecord) -> RecentRequest {
         input_tokens: row.input_tokens,
         output_tokens: row.output_tokens,
         cost: row.cost_nano.map(|nano| Cost(nano).dollars()),
+        cache: record.cache.map(|cache| cache.kind).filter(|kind| kind.is_hit()).map(word),
         attempts: row.attempts.iter().map(attempt).collect(),
         error: row.error.clone(),
     }

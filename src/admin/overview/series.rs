@@ -1,7 +1,9 @@
 //! From the sums of minutes or hours to what the charts draw. Pure.
 
-use crate::admin::view::{Failover, LatencySeries, Overview, Range, Totals};
-use crate::telemetry::{HOUR, Histogram, MINUTE, Outcome, Sums, WindowSums};
+use crate::admin::view::{
+    CacheSeries, CacheTotals, Failover, LatencySeries, Overview, Range, Totals,
+};
+use crate::telemetry::{CacheSums, HOUR, Histogram, MINUTE, Outcome, Sums, WindowSums};
 use std::collections::{BTreeMap, HashMap};
 
 /// The name under which requests that reached no provider are shown.
@@ -50,12 +52,14 @@ fn buckets(seconds: i64, width: i64) -> i64 {
 pub(super) fn overview(range: Range, window: &WindowSums) -> Overview {
     let timestamps = range.timestamps();
     let mut series = Series::new(timestamps.len());
+    let mut cache = vec![CacheSums::default(); timestamps.len()];
     let (mut totals, mut previous) = (Sums::default(), Sums::default());
     for bucket in &window.buckets {
         match range.index(bucket.start) {
             Some(at) => {
                 totals.merge(&bucket.sums);
                 series.add(at, shown(&bucket.provider), &bucket.sums);
+                cache[at].merge(&bucket.sums.cache);
             }
             None => previous.merge(&bucket.sums),
         }
@@ -71,6 +75,8 @@ pub(super) fn overview(range: Range, window: &WindowSums) -> Overview {
         requests_by_outcome: series.requests_by_outcome,
         cost_by_provider: series.cost_by_provider,
         latency_by_provider: percentiles(&series.latency_by_provider),
+        cache: cache_series(&cache),
+        cache_in_use: false,
         providers: Vec::new(),
         virtual_keys: Vec::new(),
         recent: Vec::new(),
@@ -100,10 +106,15 @@ impl Series {
                 series[at] += count;
             }
         }
+        // What the cache answered is no provider's traffic, and did not fail to reach one either.
+        let asked = sums.requests() - sums.cache.hits();
+        if asked == 0 {
+            return;
+        }
         let length = self.length;
         let name = || provider.to_owned();
         let requests = self.requests_by_provider.entry(name()).or_insert_with(|| vec![0; length]);
-        requests[at] += sums.requests();
+        requests[at] += asked;
         if provider == NO_PROVIDER {
             return;
         }
@@ -133,6 +144,28 @@ fn view(sums: &Sums) -> Totals {
         latency_p50_ms: sums.latency.quantile_ms(0.5),
         latency_p95_ms: sums.latency.quantile_ms(0.95),
         first_token_p50_ms: sums.first_token.quantile_ms(0.5),
+        cache: cache_totals(&sums.cache),
+    }
+}
+
+pub(in crate::admin) fn cache_totals(sums: &CacheSums) -> CacheTotals {
+    CacheTotals {
+        direct: sums.direct,
+        semantic: sums.semantic,
+        misses: sums.misses,
+        hit_rate: sums.hit_rate(),
+        saved_cost: sums.saved_cost.dollars(),
+        saved_ms: sums.saved_us as f64 / 1000.0,
+    }
+}
+
+fn cache_series(buckets: &[CacheSums]) -> CacheSeries {
+    CacheSeries {
+        direct: buckets.iter().map(|sums| sums.direct).collect(),
+        semantic: buckets.iter().map(|sums| sums.semantic).collect(),
+        misses: buckets.iter().map(|sums| sums.misses).collect(),
+        saved_cost: buckets.iter().map(|sums| sums.saved_cost.dollars()).collect(),
+        saved_ms: buckets.iter().map(|sums| sums.saved_us as f64 / 1000.0).collect(),
     }
 }
 
@@ -222,5 +255,29 @@ mod tests {
         assert_eq!((overview.totals.requests, overview.totals.errors), (8, 3));
         assert_eq!(overview.previous.requests, 6);
         assert_eq!(overview.failovers[0].count, 3);
+    }
+
+    #[test]
+    fn hits_are_no_traffic_of_a_provider() {
+        let range = Range { start: 600, end: 1200, bucket_seconds: 300 };
+        let mut hits = bucket(600, "", 3);
+        hits.sums.cache = CacheSums { direct: 2, semantic: 1, misses: 0, ..CacheSums::default() };
+        hits.sums.cache.saved_cost = Cost(1_500_000_000);
+        hits.sums.cache.saved_us = 2_500_000;
+        let mut misses = bucket(900, "openai", 1);
+        misses.sums.cache.misses = 1;
+        let buckets = vec![hits, misses];
+        let overview = overview(range, &WindowSums { buckets, ..WindowSums::default() });
+        assert_eq!(overview.requests_by_provider["none"], [1, 0], "the one that failed");
+        assert_eq!(overview.requests_by_provider["openai"], [0, 2]);
+        assert_eq!(overview.requests_by_outcome["success"], [3, 1]);
+        assert_eq!(
+            (&overview.cache.direct[..], &overview.cache.misses[..]),
+            (&[2, 0][..], &[0, 1][..])
+        );
+        let totals = overview.totals.cache;
+        assert_eq!((totals.direct, totals.semantic, totals.misses), (2, 1, 1));
+        assert_eq!((totals.hit_rate, totals.saved_cost), (Some(0.75), 1.5));
+        assert_eq!((totals.saved_ms, overview.previous.cache.hit_rate), (2500.0, None));
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::admin::view::{HealthState, Overview};
+use crate::llm::Cost;
 use crate::telemetry::fixture::row;
+use crate::telemetry::{CacheKind, CacheRow, RequestRow};
 
 #[tokio::test]
 async fn everything_at_once() {
@@ -43,6 +45,31 @@ async fn the_log_in_bifrosts_shape() {
     assert_eq!(gateway.get("/api/logs/request-1000").await.ok()["status"], "success");
     gateway.get("/api/logs/nothing").await.error(404);
     assert_eq!(gateway.get("/api/logs/dropped").await.ok()["dropped_requests"], 0);
+}
+
+#[tokio::test]
+async fn what_the_cache_answered_is_told_apart() {
+    let gateway = Gateway::start().await;
+    let now = gateway.app.now_ms();
+    let hit = CacheRow { kind: CacheKind::Semantic, saved_cost: Cost(345_000), saved_us: 900_000 };
+    let nobody = RequestRow { provider: None, model: None, ..row(now, 200) };
+    let attempts = Default::default();
+    gateway.app.request_log.push(RequestRow { cache: Some(hit), attempts, ..nobody });
+    gateway.app.request_log.push(RequestRow { cache: Some(CacheRow::MISS), ..row(now, 200) });
+    gateway.app.request_log.flush().await;
+    let overview = gateway.get("/api/overview?range=1h").await.ok();
+    assert_eq!(overview["cache_in_use"], false);
+    let expected = json!({"direct": 0, "semantic": 1, "misses": 1, "hit_rate": 0.5,
+        "saved_cost": 0.000345, "saved_ms": 900.0});
+    assert_eq!(overview["totals"]["cache"], expected);
+    assert!(overview["requests_by_provider"].get("none").is_none(), "{overview}");
+    let recent = |at: usize| overview["recent"][at]["cache"].clone();
+    assert_eq!((recent(0), recent(1)), (Value::Null, json!("semantic")));
+    let logs = gateway.get("/api/logs").await.ok();
+    assert_eq!(logs["stats"]["cache"], expected);
+    assert_eq!(logs["logs"][0]["cache_debug"], json!({"cache_hit": false}));
+    assert_eq!(logs["logs"][1]["cache_debug"]["hit_type"], "semantic");
+    assert_eq!(logs["logs"][1]["cache_debug"]["saved_ms"], 900.0);
 }
 
 #[tokio::test]

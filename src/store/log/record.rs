@@ -10,6 +10,46 @@ pub struct LogRecord {
     pub id: String,
     /// Everything else.
     pub row: LogRow<String>,
+    /// What the semantic cache did; `None` when the request did not use it, or is of a time before it.
+    pub cache: Option<LogCache>,
+}
+
+/// What the semantic cache did for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogCache {
+    /// What came of it.
+    pub kind: CacheKind,
+    /// Nano-dollars that the served answer had cost.
+    pub saved_nano: i64,
+    /// Microseconds that it had taken longer.
+    pub saved_us: u64,
+}
+
+/// What came of looking for a kept answer. Stored as its place in this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CacheKind {
+    /// The answer to the exact request was served.
+    Direct,
+    /// The answer to a similar request was served.
+    Semantic,
+    /// Nothing was served.
+    Miss,
+}
+
+impl CacheKind {
+    /// The word used in the API and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CacheKind::Direct => "direct",
+            CacheKind::Semantic => "semantic",
+            CacheKind::Miss => "miss",
+        }
+    }
+
+    /// Whether a kept answer was served.
+    pub fn is_hit(self) -> bool {
+        self != CacheKind::Miss
+    }
 }
 
 /// A finished request without its id. `T` is its text: borrowed on the way in, a number in the

@@ -65,9 +65,9 @@ export class Gateway {
   }
 
   /** One chat completion; answers status, body and headers. */
-  async chat(model, { key, ...more } = {}) {
+  async chat(model, { key, headers: own = {}, ...more } = {}) {
     const body = { model, messages: [{ role: 'user', content: 'Hello!' }], ...more };
-    const headers = { 'content-type': 'application/json' };
+    const headers = { 'content-type': 'application/json', ...own };
     if (key) headers.authorization = `Bearer ${key}`;
     const answer = await fetch(`${this.url}/v1/chat/completions`, {
       method: 'POST',

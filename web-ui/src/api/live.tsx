@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useState } from "react";
+import { CACHE } from "./cache";
 import type { LiveTick } from "./generated/LiveTick";
 import { OVERVIEW } from "./overview";
 import { getSession, isSignedOut } from "./session";
@@ -40,6 +41,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       pending = undefined;
       lastRefresh = Date.now();
       void client.invalidateQueries({ queryKey: [OVERVIEW] }, { cancelRefetch: false });
+      void client.invalidateQueries({ queryKey: [CACHE] }, { cancelRefetch: false });
     };
     const refreshSoon = () => {
       if (pending !== undefined || document.hidden) return;

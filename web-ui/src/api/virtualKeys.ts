@@ -1,4 +1,5 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { CACHE } from "./cache";
 import { call } from "./client";
 import { OVERVIEW } from "./overview";
 
@@ -35,6 +36,10 @@ export type ProviderConfig = {
   rate_limit: RateLimit | null;
 };
 
+export type KeyCache =
+  | boolean
+  | { enabled: boolean; mode?: string; threshold?: number; ttl?: number; scope?: string };
+
 export type VirtualKey = {
   id: string;
   name: string;
@@ -47,6 +52,8 @@ export type VirtualKey = {
   provider_configs: ProviderConfig[] | null;
   budgets: Budget[];
   rate_limit: RateLimit | null;
+  /** Null is what holds for everybody; an object overrides some of the cache's settings. */
+  semantic_cache: KeyCache | null;
   created_at: string | null;
   updated_at: string | null;
 };
@@ -75,6 +82,7 @@ export type LimitsInput = {
 export type NewVirtualKey = Partial<LimitsInput> & {
   name: string;
   description?: string;
+  semantic_cache?: boolean;
   provider_configs?: { provider: string; weight: number | null; allowed_models: string[] }[];
 };
 
@@ -133,6 +141,12 @@ export function useSetActive() {
   );
 }
 
+export function useSetKeyCache() {
+  return useChange(({ id, cache }: { id: string; cache: KeyCache | null }) =>
+    call<Written>("PUT", pathOf(id), { semantic_cache: cache }),
+  );
+}
+
 export function useSetLimits() {
   return useChange(({ id, limits }: { id: string; limits: LimitsInput }) =>
     call<Written>("PUT", pathOf(id), limits),
@@ -150,6 +164,7 @@ function useChange<Input, Output>(change: (input: Input) => Promise<Output>) {
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: [VIRTUAL_KEYS] });
       void client.invalidateQueries({ queryKey: [OVERVIEW] });
+      void client.invalidateQueries({ queryKey: [CACHE] });
     },
   });
 }

@@ -3,9 +3,10 @@ import { useVersion } from "../api/overview";
 import { Icon, type IconName } from "../ui/Icon";
 import { ThemeSwitch } from "../ui/theme";
 
-const PAGES: { to: "/" | "/virtual-keys"; label: string; icon: IconName }[] = [
+const PAGES: { to: "/" | "/virtual-keys" | "/cache"; label: string; icon: IconName }[] = [
   { to: "/", label: "Overview", icon: "overview" },
   { to: "/virtual-keys", label: "Virtual keys", icon: "key" },
+  { to: "/cache", label: "Cache", icon: "cache" },
 ];
 
 /** What stands around every page: a sidebar, or bars above and below on a narrow screen. */

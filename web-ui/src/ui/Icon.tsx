@@ -4,6 +4,7 @@ import { classes } from "./classes";
 /** Paths on a 20 by 20 grid, drawn with the colour of the text around them. */
 const PATHS: Record<string, ReactNode> = {
   overview: <path d="M3 17V9m4.7 8V3m4.6 14v-6M17 17V6" />,
+  cache: <path d="M11.5 2.5 4.5 11H10l-1.5 6.5 7-8.5H10l1.5-6.5Z" />,
   key: (
     <>
       <circle cx="7" cy="13" r="3.5" />

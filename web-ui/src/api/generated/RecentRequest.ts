@@ -54,6 +54,10 @@ output_tokens: number,
  */
 cost: number | null, 
 /**
+ * `direct` or `semantic` when the cache answered; null when it did not.
+ */
+cache: "direct" | "semantic" | null, 
+/**
  * Every attempt in order: where it went and how it ended.
  */
 attempts: Array<AttemptView>, 

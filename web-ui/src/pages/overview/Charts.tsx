@@ -13,6 +13,7 @@ import { Choice } from "../../ui/Choice";
 import { ChartCard } from "../../ui/chart/ChartCard";
 import { type ChartSeries, peak, sum } from "../../ui/chart/series";
 import { NO_PROVIDER } from "../../ui/palette";
+import { CACHE_COLOUR, CacheChart, usesCache } from "./CacheChart";
 import { NothingHere } from "./NothingHere";
 
 const NONE = "--series-none";
@@ -27,6 +28,11 @@ export function Charts(props: Props) {
       </div>
       <CostChart {...props} />
       <LatencyChart {...props} />
+      {usesCache(props.overview) ? (
+        <div className="grid min-w-0 xl:col-span-2">
+          <CacheChart overview={props.overview} range={props.range} />
+        </div>
+      ) : null}
     </div>
   );
 }
@@ -49,7 +55,7 @@ function RequestsChart({ overview, range, colours }: Props) {
   const series = useMemo(
     () =>
       breakdown === "provider"
-        ? byName(overview.requests_by_provider, colours)
+        ? [...byName(overview.requests_by_provider, colours), ...fromCache(overview)]
         : byOutcome(overview.requests_by_outcome),
     [overview, colours, breakdown],
   );
@@ -157,6 +163,13 @@ function byName(values: Record<string, number[]>, colours: Map<string, string>):
   }));
   // On top of the stack, so that it does not lift the providers' bars off the ground.
   return series.sort((a, b) => Number(a.colour === NONE) - Number(b.colour === NONE));
+}
+
+/** What no provider was asked for, so that the bars add up to all requests. */
+function fromCache({ cache, totals }: Overview): ChartSeries[] {
+  if (totals.cache.direct + totals.cache.semantic === 0) return [];
+  const values = cache.direct.map((direct, at) => direct + (cache.semantic[at] ?? 0));
+  return [{ name: "from the cache", colour: CACHE_COLOUR, values }];
 }
 
 /** Outcomes that never happened would only clutter the legend. */

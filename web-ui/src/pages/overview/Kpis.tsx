@@ -8,13 +8,17 @@ import {
   formatShare,
   plural,
 } from "../../format";
-import { latencyCourse, sinceFirst, successCourse, sumOfSeries } from "./courses";
+import { classes } from "../../ui/classes";
+import { usesCache } from "./CacheChart";
+import { hitRateCourse, latencyCourse, sinceFirst, successCourse, sumOfSeries } from "./courses";
 import { Kpi } from "./Kpi";
 
+const saved = ({ cache }: Totals) =>
+  cache.direct + cache.semantic + cache.misses > 0 ? cache.saved_cost : null;
 const successShare = (totals: Totals) =>
   totals.requests > 0 ? (totals.requests - totals.errors) / totals.requests : null;
 
-function points(now: number, before: number): string {
+export function points(now: number, before: number): string {
   const difference = Number(((now - before) * 100).toFixed(1));
   if (difference === 0) return "±0 pt";
   return `${difference < 0 ? "−" : "+"}${Math.abs(difference)} pt`;
@@ -23,16 +27,23 @@ function points(now: number, before: number): string {
 /** The figures of the range, each beside the range before. */
 export function Kpis({ overview }: { overview: Overview }) {
   const { totals, previous } = overview;
-  const requests = sumOfSeries(overview.requests_by_provider, overview.timestamps.length);
+  const requests = sumOfSeries(overview.requests_by_outcome, overview.timestamps.length);
   const course = <Value,>(values: Value[]) => sinceFirst(requests, values);
   const [tokensIn, tokensOut] = formatCounts([totals.input_tokens, totals.output_tokens]);
+  const cached = usesCache(overview);
   const tokens = (sums: Totals) => sums.input_tokens + sums.output_tokens;
   return (
     <section aria-labelledby="figures-title">
       <h2 id="figures-title" className="sr-only">
         Key figures
       </h2>
-      <ul className="grid grid-cols-2 gap-3 lg:grid-cols-4">
+      <ul
+        className={classes(
+          "grid grid-cols-2 gap-3 lg:grid-cols-4",
+          // Ten tiles instead of eight.
+          cached && "xl:grid-cols-5",
+        )}
+      >
         <Kpi
           name="Requests"
           testId="kpi-requests"
@@ -109,7 +120,41 @@ export function Kpis({ overview }: { overview: Overview }) {
           more="bad"
           detail="another provider answered"
         />
+        {cached ? (
+          <>
+            <HitRate overview={overview} />
+            <Kpi
+              name="Saved by the cache"
+              testId="kpi-cache-saved"
+              value={saved(totals)}
+              previous={saved(previous)}
+              format={formatMoney}
+              more="good"
+              detail={`${formatMilliseconds(totals.cache.saved_ms)} of waiting`}
+              course={course(overview.cache.saved_cost)}
+            />
+          </>
+        ) : null}
       </ul>
     </section>
+  );
+}
+
+/** The share of the requests that use the cache which it answers. */
+export function HitRate({ overview }: { overview: Overview }) {
+  const { cache } = overview.totals;
+  const hits = cache.direct + cache.semantic;
+  return (
+    <Kpi
+      name="Cache hit rate"
+      testId="kpi-cache-hit-rate"
+      value={cache.hit_rate}
+      previous={overview.previous.cache.hit_rate}
+      format={formatShare}
+      more="good"
+      change={points}
+      detail={`${formatCount(hits)} of ${formatCount(hits + cache.misses)}`}
+      course={hitRateCourse(overview)}
+    />
   );
 }

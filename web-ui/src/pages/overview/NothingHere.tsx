@@ -4,7 +4,7 @@ import { Button } from "../../ui/Button";
 
 /** Stands in a chart without data and offers to look further back. */
 export function NothingHere({ range }: { range: RangeName }) {
-  const navigate = useNavigate({ from: "/" });
+  const navigate = useNavigate();
   const wider = widerRange(range);
   return (
     <>
@@ -12,7 +12,7 @@ export function NothingHere({ range }: { range: RangeName }) {
       {wider ? (
         <Button
           small
-          onClick={() => navigate({ search: (before) => ({ ...before, range: wider }) })}
+          onClick={() => navigate({ to: ".", search: (before) => ({ ...before, range: wider }) })}
         >
           Show the {rangeInWords(wider)}
         </Button>

@@ -4,6 +4,7 @@ import { formatClock, formatExactCount, formatMilliseconds, formatMoney } from "
 import { Card } from "../../ui/Card";
 import { Choice } from "../../ui/Choice";
 import { classes } from "../../ui/classes";
+import { Icon } from "../../ui/Icon";
 import { Prose } from "../../ui/Prose";
 import { outcomeInWords } from "./reasons";
 
@@ -147,8 +148,28 @@ function Status({ request }: { request: RecentRequest }) {
   );
 }
 
+const KINDS = {
+  direct: ["exact", "the exact request had been answered before"],
+  semantic: ["semantic", "a similar request had been answered before"],
+} as const;
+
+/** No provider was asked: the cache answered. */
+function FromCache({ kind }: { kind: keyof typeof KINDS }) {
+  const [word, meaning] = KINDS[kind];
+  return (
+    <span
+      title={meaning}
+      className="inline-flex items-center gap-1 rounded bg-accent-soft px-1.5 py-0.5 text-[13px] text-accent"
+    >
+      <Icon name="cache" className="size-3.5" />
+      cache · {word}
+    </span>
+  );
+}
+
 /** Every attempt in order: where it went and how it ended. */
 function Route({ request }: { request: RecentRequest }) {
+  if (request.attempts.length === 0 && request.cache) return <FromCache kind={request.cache} />;
   if (request.attempts.length === 0) {
     return (
       <span className="text-[13px] text-muted">
@@ -181,6 +202,14 @@ function Route({ request }: { request: RecentRequest }) {
           </li>
         );
       })}
+      {request.cache ? (
+        <li className="flex items-center gap-1">
+          <span aria-hidden="true" className="text-muted">
+            →
+          </span>
+          <FromCache kind={request.cache} />
+        </li>
+      ) : null}
     </ol>
   );
 }

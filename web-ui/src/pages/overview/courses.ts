@@ -19,6 +19,17 @@ export function successCourse(overview: Overview): (number | null)[] {
   return totals.map((total, at) => (total > 0 ? (successes[at] ?? 0) / total : null));
 }
 
+/** The share of requests that the cache answered, from the first bucket that used it on. */
+export function hitRateCourse({ cache }: Overview): (number | null)[] {
+  const lookups = cache.misses.map(
+    (misses, at) => misses + (cache.direct[at] ?? 0) + (cache.semantic[at] ?? 0),
+  );
+  const rates = lookups.map((count, at) =>
+    count > 0 ? (count - (cache.misses[at] ?? 0)) / count : null,
+  );
+  return sinceFirst(lookups, rates);
+}
+
 /**
  * A percentile over time, weighted over the providers by their requests. True percentiles do not
  * add up, so this is good for a course and not for a figure.

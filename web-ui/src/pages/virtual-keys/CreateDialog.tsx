@@ -1,11 +1,10 @@
-import { type FormEvent, useState } from "react";
 import { useCreateVirtualKey, type Written } from "../../api/virtualKeys";
 import { Button } from "../../ui/Button";
 import { Field, INPUT } from "../../ui/Field";
 import { Modal } from "../../ui/Modal";
-import { Notice } from "../../ui/Notice";
-import { Prose } from "../../ui/Prose";
-import { bodyOf, type Complaints, complaintsOf, type Draft, EMPTY } from "./form";
+import { FormComplaint, useForm } from "../../ui/useForm";
+import { CACHE_CHOICES, CacheSwitch } from "./CacheSwitch";
+import { bodyOf, EMPTY } from "./form";
 import { LimitFields } from "./LimitFields";
 import { ProviderRows } from "./ProviderRows";
 
@@ -34,40 +33,20 @@ export function CreateDialog(props: Props) {
 }
 
 function Form({ providers, onClose, onCreated }: Props) {
-  const [draft, setDraft] = useState<Draft>(EMPTY);
-  const [complaints, setComplaints] = useState<Complaints>({});
+  const form = useForm(
+    () => EMPTY,
+    bodyOf,
+    (path) => FIELDS.test(path),
+  );
+  const { draft, set, complaints } = form;
   const create = useCreateVirtualKey();
-  const set = (change: Partial<Draft>) => setDraft((before) => ({ ...before, ...change }));
-
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const complain = (found: Complaints) => {
-      setComplaints(found);
-      // Once the messages stand there, the first wrong field is where to go on.
-      requestAnimationFrame(() => form.querySelector<HTMLElement>("[aria-invalid]")?.focus());
-    };
-    const read = bodyOf(draft);
-    if ("complaints" in read) {
-      complain(read.complaints);
-      return;
-    }
-    setComplaints({});
-    create.mutate(read.body, {
-      onSuccess: onCreated,
-      onError: (error) => complain(complaintsOf(error, (path) => FIELDS.test(path))),
-    });
-  };
+  const submit = form.submit((body, { onError }) =>
+    create.mutate(body, { onSuccess: onCreated, onError }),
+  );
 
   return (
     <form onSubmit={submit} noValidate className="flex flex-col gap-5">
-      {complaints[""] ? (
-        <div role="alert">
-          <Notice tone="bad">
-            <Prose text={complaints[""]} />
-          </Notice>
-        </div>
-      ) : null}
+      <FormComplaint complaints={complaints} />
       <Field label="Name" error={complaints.name}>
         {(field) => (
           <input
@@ -103,6 +82,11 @@ function Form({ providers, onClose, onCreated }: Props) {
         <legend className="mb-2 font-semibold">Limits</legend>
         <LimitFields draft={draft} complaints={complaints} onChange={set} />
       </fieldset>
+      <div className="flex flex-col items-start gap-2">
+        <p className="font-semibold">Semantic cache</p>
+        <CacheSwitch value={draft.cache} onChange={(cache) => set({ cache })} />
+        <p className="text-[13px] text-muted">{CACHE_CHOICES[draft.cache]}</p>
+      </div>
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" look="primary" disabled={create.isPending}>

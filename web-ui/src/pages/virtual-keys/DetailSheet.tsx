@@ -15,6 +15,7 @@ import { Icon } from "../../ui/Icon";
 import { Modal } from "../../ui/Modal";
 import { Notice } from "../../ui/Notice";
 import { ActiveMark } from "./ActiveMark";
+import { CacheOfKey } from "./CacheSwitch";
 import { DeleteDialog, RotateDialog } from "./ConfirmDialogs";
 import { LimitBar } from "./LimitBar";
 import { LimitsDialog } from "./LimitsDialog";
@@ -43,6 +44,7 @@ export function DetailSheet({ id, usage, colours, onClose, onRotated }: Props) {
         <div className="flex flex-1 flex-col gap-6">
           <Facts virtualKey={key} />
           <Limits virtualKey={key} usage={usage} />
+          <CacheOfKey virtualKey={key} />
           <ProviderConfigs virtualKey={key} usage={usage} colours={colours} />
           <Actions
             key={key.id}

@@ -1,6 +1,7 @@
 import { formatWindow } from "../../format";
 import { Field, INPUT } from "../../ui/Field";
-import { type Complaints, type LimitDraft, type LimitsDraft, PERIODS } from "./form";
+import type { Complaints } from "../../ui/useForm";
+import { type LimitDraft, type LimitsDraft, PERIODS } from "./form";
 
 type FieldsProps = {
   draft: LimitsDraft;

@@ -1,10 +1,8 @@
-import { type FormEvent, useState } from "react";
 import { useSetLimits, type VirtualKey } from "../../api/virtualKeys";
 import { Button } from "../../ui/Button";
 import { Modal } from "../../ui/Modal";
-import { Notice } from "../../ui/Notice";
-import { Prose } from "../../ui/Prose";
-import { type Complaints, complaintsOf, limitsBodyOf, limitsOfKey } from "./form";
+import { FormComplaint, useForm } from "../../ui/useForm";
+import { limitsBodyOf, limitsOfKey } from "./form";
 import { LimitFields } from "./LimitFields";
 
 type Props = { open: boolean; virtualKey: VirtualKey; onClose: () => void };
@@ -26,38 +24,20 @@ export function LimitsDialog(props: Props) {
 }
 
 function Form({ virtualKey, onClose }: Props) {
-  const [draft, setDraft] = useState(() => limitsOfKey(virtualKey));
-  const [complaints, setComplaints] = useState<Complaints>({});
+  const form = useForm(
+    () => limitsOfKey(virtualKey),
+    limitsBodyOf,
+    (path) => FIELDS.test(path),
+  );
   const save = useSetLimits();
-
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    const read = limitsBodyOf(draft);
-    setComplaints("complaints" in read ? read.complaints : {});
-    if ("complaints" in read) return;
-    save.mutate(
-      { id: virtualKey.id, limits: read.body },
-      {
-        onSuccess: onClose,
-        onError: (error) => setComplaints(complaintsOf(error, (path) => FIELDS.test(path))),
-      },
-    );
-  };
+  const submit = form.submit((limits, { onError }) =>
+    save.mutate({ id: virtualKey.id, limits }, { onSuccess: onClose, onError }),
+  );
 
   return (
     <form onSubmit={submit} noValidate className="flex flex-col gap-4">
-      {complaints[""] ? (
-        <div role="alert">
-          <Notice tone="bad">
-            <Prose text={complaints[""]} />
-          </Notice>
-        </div>
-      ) : null}
-      <LimitFields
-        draft={draft}
-        complaints={complaints}
-        onChange={(change) => setDraft((before) => ({ ...before, ...change }))}
-      />
+      <FormComplaint complaints={form.complaints} />
+      <LimitFields draft={form.draft} complaints={form.complaints} onChange={form.set} />
       <div className="flex justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" look="primary" disabled={save.isPending}>

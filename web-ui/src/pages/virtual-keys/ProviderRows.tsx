@@ -2,7 +2,8 @@ import { formatShare } from "../../format";
 import { Button } from "../../ui/Button";
 import { Field, INPUT } from "../../ui/Field";
 import { Icon } from "../../ui/Icon";
-import type { Complaints, ProviderRow } from "./form";
+import type { Complaints } from "../../ui/useForm";
+import type { ProviderRow } from "./form";
 
 type Props = {
   rows: ProviderRow[];

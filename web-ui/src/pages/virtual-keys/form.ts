@@ -1,8 +1,8 @@
 // From what was typed into the create dialog to the body that the gateway takes, and from its
 // complaints back to the fields. Pure.
 
-import { ApiError, type Problem } from "../../api/client";
 import type { LimitsInput, NewVirtualKey, VirtualKey } from "../../api/virtualKeys";
+import type { Complaints, Read } from "../../ui/useForm";
 
 export type ProviderRow = { row: number; provider: string; weight: string; models: string };
 
@@ -11,15 +11,21 @@ export type LimitDraft = { id?: string; amount: string; period: string };
 
 export type LimitsDraft = { budgets: LimitDraft[]; requests: LimitDraft; tokens: LimitDraft };
 
-export type Draft = LimitsDraft & { name: string; description: string; providers: ProviderRow[] };
+export type Draft = LimitsDraft & {
+  name: string;
+  description: string;
+  providers: ProviderRow[];
+  cache: CacheChoice;
+};
 
-/** What is wrong, by the JSON path of the field; the empty path is the whole form. */
-export type Complaints = Record<string, string>;
+/** Whether a key's requests use the semantic cache; `inherit` is what holds for everybody. */
+export type CacheChoice = "inherit" | "on" | "off";
 
 export const EMPTY: Draft = {
   name: "",
   description: "",
   providers: [],
+  cache: "inherit",
   budgets: [{ amount: "", period: "1M" }],
   requests: { amount: "", period: "1m" },
   tokens: { amount: "", period: "1m" },
@@ -47,11 +53,13 @@ export function limitsOfKey({ budgets, rate_limit: rates }: VirtualKey): LimitsD
 export const PERIODS = ["1m", "1h", "1d", "1w", "1M", "1Y"];
 
 /** The body to send, or what stands in the way. */
-export function bodyOf(draft: Draft): { body: NewVirtualKey } | { complaints: Complaints } {
+export function bodyOf(draft: Draft): Read<NewVirtualKey> {
   const complaints: Complaints = {};
   const body: NewVirtualKey = { name: draft.name.trim() };
   if (!body.name) complaints.name = "A key needs a name.";
   if (draft.description.trim()) body.description = draft.description.trim();
+
+  if (draft.cache !== "inherit") body.semantic_cache = draft.cache === "on";
 
   const { budgets, rate_limit } = limitsFrom(draft, complaints);
   if (budgets.length > 0) body.budgets = budgets;
@@ -69,9 +77,7 @@ export function bodyOf(draft: Draft): { body: NewVirtualKey } | { complaints: Co
 }
 
 /** The body that sets these limits and takes away those whose fields are empty. */
-export function limitsBodyOf(
-  draft: LimitsDraft,
-): { body: LimitsInput } | { complaints: Complaints } {
+export function limitsBodyOf(draft: LimitsDraft): Read<LimitsInput> {
   const complaints: Complaints = {};
   const body = limitsFrom(draft, complaints);
   return Object.keys(complaints).length > 0 ? { complaints } : { body };
@@ -122,26 +128,4 @@ function weightOf(path: string, text: string, complaints: Complaints): number | 
 function modelsOf(text: string): string[] {
   const models = text.split(/[\s,]+/).filter(Boolean);
   return models.length > 0 ? [...new Set(models)] : ["*"];
-}
-
-/** The gateway's complaints by field. `known` are the paths that the form has a field for. */
-export function complaintsOf(error: Error, known: (path: string) => boolean): Complaints {
-  const problems = error instanceof ApiError ? error.problems : [];
-  const found = problems.length > 0 ? problems : [problemIn(error.message, known)];
-  const complaints: Complaints = {};
-  for (const { path, message } of found) {
-    const field = known(path) ? path : "";
-    const text = field === path || !path ? message : `${path}: ${message}`;
-    complaints[field] = complaints[field] ? `${complaints[field]}; ${text}` : text;
-  }
-  return complaints;
-}
-
-/** A conflict names its field in front of its message only: "name: `x` is the name of …". */
-function problemIn(message: string, known: (path: string) => boolean): Problem {
-  const [path, ...rest] = message.split(": ");
-  if (path !== undefined && rest.length > 0 && known(path)) {
-    return { path, message: rest.join(": ") };
-  }
-  return { path: "", message };
 }
