@@ -10,6 +10,7 @@ set; with CI=true that is a failure.
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -17,6 +18,8 @@ from harness.stores import Missing, Postgres, Redis, model_folder
 
 
 def main():
+    # So that what was started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     env, servers, missing = dict(os.environ), [], []
 
     def provide(variable, make, value):
