@@ -8,8 +8,9 @@ mod proxy;
 mod redis;
 
 use bytes::Bytes;
+use std::cell::RefCell;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 use tollbridge::cache::breaker::StoreState;
 use tollbridge::cache::{Entry, Fingerprint, Partition};
@@ -67,16 +68,34 @@ async fn timed<T>(work: impl Future<Output = T>) -> (Duration, T) {
     (start.elapsed(), value)
 }
 
-/// The log of this thread's tasks, from now until the guard is dropped.
-fn captured_log() -> (tracing::subscriber::DefaultGuard, Log) {
+thread_local! {
+    static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+/// Ends the capture of a thread's log.
+struct LogGuard;
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        LOG.set(None);
+    }
+}
+
+/// The log of this thread's tasks, from now until the guard is dropped. There is one subscriber for all
+/// threads: with one for each, an event whose first one is just being registered would be lost.
+fn captured_log() -> (LogGuard, Log) {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(|| LOG.with_borrow(|log| log.clone().unwrap_or_default()))
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    (tracing::subscriber::set_default(subscriber), log)
+    LOG.set(Some(log.clone()));
+    (LogGuard, log)
 }
 
 #[derive(Clone, Default)]
