@@ -53,3 +53,7 @@ bench:
 	cargo build --release --locked --workspace
 	python3 bench/bench.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
 		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider
+	python3 bench/cache.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
+		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider
+	tests/run/setup_cache.sh
+	tests/run/with_stores.py cargo bench --locked --bench cache
