@@ -163,7 +163,9 @@ impl Caching {
                 self.leader = None;
                 let (entry, note) = (&hit.entry, &hit.note);
                 let semantic = note.similarity.is_some();
-                app.cache.stats.hit(semantic, note.collapsed, entry.cost, entry.latency_us);
+                let taken = u64::try_from(call.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let saved_us = entry.latency_us.saturating_sub(taken);
+                app.cache.stats.hit(semantic, note.collapsed, entry.cost, saved_us);
             }
             None if !self.missed => {
                 self.missed = true;
@@ -376,7 +378,9 @@ impl Caching {
             provider: outcome.trail.provider.clone().unwrap_or_default(),
             model: outcome.trail.model.clone().unwrap_or_default(),
             wire: CLIENT.wire(),
-            answer: body,
+            // A copy: the body is a part of the connection's read buffer, which would be kept whole and
+            // could not be used again.
+            answer: Bytes::copy_from_slice(&body),
             cost: outcome.cost.unwrap_or(Cost::ZERO).0,
             latency_us: u64::try_from(outcome.latency.as_micros()).unwrap_or(u64::MAX),
             tokens: (outcome.usage.input, outcome.usage.output),
