@@ -266,7 +266,8 @@ impl Recorder {
         failure: Option<&Failure>,
     ) {
         // A kept answer is nobody's traffic, least of all that of a target that failed before.
-        let last = self.last_sent().filter(|_| self.cache.is_none());
+        let is_kept = self.cache.is_some_and(|cache| cache.kind != CacheKind::Miss);
+        let last = self.last_sent().filter(|_| !is_kept);
         let virtual_key = self.call.caller.virtual_key.as_ref();
         let row = RequestRow {
             id: self.call.id.clone(),

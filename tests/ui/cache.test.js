@@ -41,7 +41,7 @@ async function ask(content, more = {}) {
  * vectors follow from the text like dice, so other words are tried until the dice fall right.
  */
 async function fill() {
-  const loose = { headers: { 'x-bf-cache-threshold': '0' } };
+  const loose = { headers: { 'x-bf-cache-threshold': '0.001' } };
   const first = 'How do I reset my password?';
   await ask(first);
   let semantic;
@@ -209,7 +209,8 @@ onPage(world, 'shadow mode begins with one button and grades real answers', cach
   await card(page, 'shadow').getByText('Shadow mode is on.').waitFor();
   assert.equal((await config()).mode, 'shadow');
   assert.equal((await ask(hits.question)).debug.cache_hit ?? false, false);
-  for (let at = 0; at < 3; at += 1) await ask(hits.question);
+  // Only similar questions are graded, and the mock's vectors are dice: enough of them fall right.
+  for (let at = 0; at < 12; at += 1) await ask(`How do I reset my password${', please'.repeat(at % 2)}${'?'.repeat(at + 1)}`);
   await card(page, 'shadow').getByText(/would-be hits? graded/).waitFor({ timeout: 20_000 });
   await card(page, 'shadow').getByRole('button', { name: 'Forget grades' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Forget them' }).click();
