@@ -267,6 +267,7 @@ onPage(world, 'switching a key off refuses its clients, and on again lets them i
   const sheet = page.getByRole('dialog', { name: 'to-switch' });
   await sheet.getByRole('button', { name: 'Disable' }).click();
   await sheet.getByText('Disabled').waitFor();
+  await sheet.getByRole('button', { name: 'Enable' }).waitFor();
   const refused = await gateway.chat('openai/gpt-4o-mini', { key: key.value });
   assert.equal(refused.status, 403, refused.text);
   await sheet.getByRole('button', { name: 'Enable' }).click();
