@@ -522,7 +522,7 @@ impl Answer {
                 outcome.cache_debug = caching.as_ref().and_then(|it| it.note().debug(None));
                 let extra_fields = extra_fields(call, &outcome, &headers);
                 if let Some(caching) = caching {
-                    caching.keep(&app, call, body.clone(), &outcome);
+                    caching.keep(&app, call, &body, &outcome);
                 }
                 ReplyBody::Full(with_extra_fields(body, &extra_fields))
             }

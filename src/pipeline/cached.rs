@@ -347,17 +347,17 @@ impl Caching {
         mut self: Box<Self>,
         app: &Arc<App>,
         call: &Arc<Call>,
-        body: Bytes,
+        body: &[u8],
         outcome: &Outcome,
     ) {
         let Some(place) = self.place.filter(|_| body.len() <= LARGEST) else { return };
-        if says_more(&body) {
+        if says_more(body) {
             return;
         }
         // Most answers are, and those need not be decoded to be kept.
-        let is_plain = call.operation == Operation::Chat && is_plain_text(&body);
+        let is_plain = call.operation == Operation::Chat && is_plain_text(body);
         if !is_plain || !self.would_be.is_empty() {
-            let Some(response) = decoded_answer(call.operation, CLIENT.wire(), &body) else {
+            let Some(response) = decoded_answer(call.operation, CLIENT.wire(), body) else {
                 return;
             };
             if !may_keep(&response, &self.policy.config) {
@@ -380,7 +380,7 @@ impl Caching {
             wire: CLIENT.wire(),
             // A copy: the body is a part of the connection's read buffer, which would be kept whole and
             // could not be used again.
-            answer: Bytes::copy_from_slice(&body),
+            answer: Bytes::copy_from_slice(body),
             cost: outcome.cost.unwrap_or(Cost::ZERO).0,
             latency_us: u64::try_from(outcome.latency.as_micros()).unwrap_or(u64::MAX),
             tokens: (outcome.usage.input, outcome.usage.output),

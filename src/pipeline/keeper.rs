@@ -49,7 +49,7 @@ impl Keeper {
         }
         let Some(response) = self.response(outcome) else { return };
         let body = CLIENT.encode_response(&response);
-        self.caching.keep(app, call, body, outcome);
+        self.caching.keep(app, call, &body, outcome);
     }
 
     /// The stream as one answer.
