@@ -266,12 +266,12 @@ onPage(world, 'switching a key off refuses its clients, and on again lets them i
   await row(page, key).click();
   const sheet = page.getByRole('dialog', { name: 'to-switch' });
   await sheet.getByRole('button', { name: 'Disable' }).click();
-  await sheet.getByText('Disabled').waitFor();
-  await sheet.getByRole('button', { name: 'Enable' }).waitFor();
+  // Exactly: the buttons "Disable" and "Delete" side by side read "disabled" as well.
+  await sheet.getByText('Disabled', { exact: true }).waitFor();
   const refused = await gateway.chat('openai/gpt-4o-mini', { key: key.value });
   assert.equal(refused.status, 403, refused.text);
   await sheet.getByRole('button', { name: 'Enable' }).click();
-  await sheet.getByText('Active').waitFor();
+  await sheet.getByText('Active', { exact: true }).waitFor();
   assert.equal((await gateway.chat('openai/gpt-4o-mini', { key: key.value })).status, 200);
 });
 
