@@ -8,6 +8,7 @@ use crate::pipeline::{Call, Refused, Reply, ReplyBody, Trail};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use std::borrow::Cow;
 use std::time::Duration;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -42,8 +43,12 @@ pub(super) fn reply_response(call: &Call, reply: Reply) -> Response<ReplyBytes> 
             ReplyBytes::Full(Some(bytes))
         }
     };
-    if let Some(status) = &reply.cache_status {
-        insert(&mut headers, CACHE_STATUS, status);
+    match &reply.cache_status {
+        Some(Cow::Borrowed(status)) => {
+            headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
+        }
+        Some(Cow::Owned(status)) => insert(&mut headers, CACHE_STATUS, status),
+        None => {}
     }
     trail_headers(&reply.trail, &mut headers);
     call_headers(call, &mut headers);

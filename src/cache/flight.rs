@@ -1,7 +1,7 @@
 //! Identical requests in flight: one is sent, the others wait for its answer.
 
 use super::entry::{Entry, Fingerprint};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::watch;
 
@@ -18,14 +18,19 @@ enum State {
 #[derive(Debug, Default)]
 pub struct Flights(Arc<Mutex<InFlight>>);
 
-/// For each request how far it is, and whether it streams.
-type InFlight = HashMap<Fingerprint, (watch::Receiver<State>, bool)>;
+type InFlight = HashMap<Fingerprint, Flight>;
+
+#[derive(Debug)]
+struct Flight {
+    streams: bool,
+    /// Once somebody waits for it: most land alone.
+    state: Option<watch::Sender<State>>,
+}
 
 /// The one that is sent. Dropped before it has landed, it is lost, and the others go by themselves.
 #[derive(Debug)]
 pub struct Leader {
     fingerprint: Fingerprint,
-    state: watch::Sender<State>,
     flights: Weak<Mutex<InFlight>>,
 }
 
@@ -50,35 +55,40 @@ impl Flights {
     /// Joins the flight of `fingerprint`, or begins it; `streams` says whether that would be a stream.
     pub fn join(&self, fingerprint: Fingerprint, streams: bool) -> Role {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((state, streams)) = flights.get(&fingerprint) {
-            return Role::Follower(Follower { state: state.clone(), streams: *streams });
+        match flights.entry(fingerprint) {
+            hash_map::Entry::Occupied(mut flight) => {
+                let Flight { streams, state } = flight.get_mut();
+                let state = state.get_or_insert_with(|| watch::Sender::new(State::Running));
+                Role::Follower(Follower { state: state.subscribe(), streams: *streams })
+            }
+            hash_map::Entry::Vacant(place) => {
+                place.insert(Flight { streams, state: None });
+                Role::Leader(Leader { fingerprint, flights: Arc::downgrade(&self.0) })
+            }
         }
-        let (state, receiver) = watch::channel(State::Running);
-        flights.insert(fingerprint, (receiver, streams));
-        let flights = Arc::downgrade(&self.0);
-        Role::Leader(Leader { fingerprint, state, flights })
     }
 }
 
 impl Leader {
     /// The answer is there: for those that wait, and from now on in the store.
-    pub fn land(self, entry: Arc<Entry>) {
-        self.state.send_replace(State::Landed(entry));
+    pub fn land(mut self, entry: Arc<Entry>) {
+        self.end(State::Landed(entry));
+    }
+
+    /// Ends the flight, if it has not ended.
+    fn end(&mut self, end: State) {
+        let Some(flights) = std::mem::take(&mut self.flights).upgrade() else { return };
+        let flight =
+            flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.fingerprint);
+        if let Some(state) = flight.and_then(|flight| flight.state) {
+            state.send_replace(end);
+        }
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        if let Some(flights) = self.flights.upgrade() {
-            flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.fingerprint);
-        }
-        self.state.send_if_modified(|state| {
-            let running = matches!(state, State::Running);
-            if running {
-                *state = State::Lost;
-            }
-            running
-        });
+        self.end(State::Lost);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the operator, the virtual key and the request's own headers say of one request.
 
-use crate::config::cache::{CacheConfig, CacheMode, CacheScope, parse_ttl};
+use crate::config::cache::{CacheConfig, CacheMode, parse_ttl};
 use crate::config::{Snapshot, VirtualKey};
 use http::HeaderMap;
 use std::sync::Arc;
@@ -72,12 +72,9 @@ impl Policy {
             mode,
             threshold: threshold as f32,
             ttl_ms: i64::from(ttl) * 1000,
-            scope: scope(
-                own.and_then(|own| own.scope).unwrap_or(config.scope),
-                virtual_key,
-                direct_key,
-            ),
-            cache_key: cache_key.into(),
+            scope: scope(virtual_key, direct_key),
+            // Most have none, and the empty one is never made.
+            cache_key: if cache_key.is_empty() { Arc::default() } else { cache_key.into() },
             exact: kind != Some("semantic"),
             semantic: kind != Some("direct") && mode != CacheMode::Exact,
             store: header(CACHE_NO_STORE) != Some("true"),
@@ -87,25 +84,14 @@ impl Policy {
 }
 
 /// Who shares entries with this caller, as text that no two kinds of callers have in common.
-fn scope(
-    scope: CacheScope,
-    virtual_key: Option<&VirtualKey>,
-    direct_key: Option<&str>,
-) -> Arc<str> {
-    let Some(key) = virtual_key else {
-        return match direct_key {
-            // Whoever brings the same provider key pays with the same purse.
-            Some(secret) => {
-                let hash = crate::config::secret_hash(secret);
-                format!("direct:{}", uuid::Uuid::from_slice(&hash[..16]).unwrap_or_default()).into()
-            }
-            None => "anonymous".into(),
-        };
-    };
-    let shared = match scope {
-        CacheScope::VirtualKey => None,
-        CacheScope::Team => key.team_id.as_ref().map(|id| format!("team:{id}")),
-        CacheScope::Customer => key.customer_id.as_ref().map(|id| format!("customer:{id}")),
-    };
-    shared.unwrap_or_else(|| format!("virtual_key:{}", key.id)).into()
+fn scope(virtual_key: Option<&VirtualKey>, direct_key: Option<&str>) -> Arc<str> {
+    match (virtual_key, direct_key) {
+        (Some(key), _) => key.cache_scope.clone(),
+        // Whoever brings the same provider key pays with the same purse.
+        (None, Some(secret)) => {
+            let hash = crate::config::secret_hash(secret);
+            format!("direct:{}", uuid::Uuid::from_slice(&hash[..16]).unwrap_or_default()).into()
+        }
+        (None, None) => "anonymous".into(),
+    }
 }

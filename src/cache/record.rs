@@ -1,4 +1,4 @@
-//! An entry as bytes, for the stores that are shared by several nodes.
+//! An entry as bytes: for the stores that are shared by several nodes, and for the memory's journal.
 //!
 //! Nodes of different versions use one store during an upgrade, so a record begins with the version
 //! of its form, and a form that is not known is a miss. So is a damaged one: the checksum covers
@@ -38,6 +38,27 @@ struct Head<'a> {
 
 /// The bytes of an entry, for [`decode`].
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(PREFIX + 160 + entry.size());
+    bytes.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
+    let mut bytes = append(entry, bytes);
+    let sum = crc32fast::hash(&bytes[PREFIX..]).to_le_bytes();
+    bytes[1..PREFIX].copy_from_slice(&sum);
+    bytes
+}
+
+/// The entry of a record; `None` when its version is not known or it is damaged. The answer is a
+/// part of `bytes`, not a copy.
+pub(super) fn decode(bytes: &Bytes) -> Option<Entry> {
+    let (prefix, rest) = bytes.split_first_chunk::<PREFIX>()?;
+    let [version, sum @ ..] = *prefix;
+    if version != VERSION || crc32fast::hash(rest) != u32::from_le_bytes(sum) {
+        return None;
+    }
+    read(rest, |word| word.into(), |answer| bytes.slice_ref(answer))
+}
+
+/// Appends head and answer, for [`read`].
+pub(super) fn append(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
     let head = Head {
         fingerprint: entry.fingerprint.0,
         partition: entry.partition.0,
@@ -53,35 +74,30 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
         created_ms: entry.created_ms,
         expires_ms: entry.expires_ms,
     };
-    let mut bytes = Vec::with_capacity(PREFIX + 160 + entry.size());
-    bytes.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-    // Writing to a vector cannot fail, and nothing in the head can: an empty record is a miss.
-    let Ok(mut bytes) = postcard::to_extend(&head, bytes) else { return Vec::new() };
-    bytes.extend_from_slice(&entry.answer);
-    let sum = crc32fast::hash(&bytes[PREFIX..]).to_le_bytes();
-    bytes[1..PREFIX].copy_from_slice(&sum);
-    bytes
+    // Writing to a vector cannot fail, and nothing in the head can: nothing is damaged, which is a miss.
+    let Ok(mut to) = postcard::to_extend(&head, to) else { return Vec::new() };
+    to.extend_from_slice(&entry.answer);
+    to
 }
 
-/// The entry of a record; `None` when its version is not known or it is damaged. The answer is a
-/// part of `bytes`, not a copy.
-pub(super) fn decode(bytes: &Bytes) -> Option<Entry> {
-    let (prefix, rest) = bytes.split_first_chunk::<PREFIX>()?;
-    let [version, sum @ ..] = *prefix;
-    if version != VERSION || crc32fast::hash(rest) != u32::from_le_bytes(sum) {
-        return None;
-    }
-    let (head, answer): (Head<'_>, &[u8]) = postcard::take_from_bytes(rest).ok()?;
+/// Reads what [`append`] wrote. `share` makes the words that many entries have in common, `answer` keeps
+/// the answer.
+pub(super) fn read(
+    bytes: &[u8],
+    mut share: impl FnMut(&str) -> Arc<str>,
+    answer: impl FnOnce(&[u8]) -> Bytes,
+) -> Option<Entry> {
+    let (head, rest): (Head<'_>, &[u8]) = postcard::take_from_bytes(bytes).ok()?;
     Some(Entry {
         fingerprint: Fingerprint(head.fingerprint),
         partition: Partition(head.partition),
-        scope: Arc::from(head.scope),
-        cache_key: Arc::from(head.cache_key),
+        scope: share(head.scope),
+        cache_key: share(head.cache_key),
         question: Arc::from(head.question),
-        provider: Arc::from(head.provider),
-        model: Arc::from(head.model),
+        provider: share(head.provider),
+        model: share(head.model),
         wire: wire_of(head.wire)?,
-        answer: bytes.slice_ref(answer),
+        answer: answer(rest),
         cost: head.cost,
         latency_us: head.latency_us,
         tokens: head.tokens,

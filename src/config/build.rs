@@ -3,7 +3,7 @@
 use super::admin::Admin;
 use super::apply::secret_hash;
 use super::build_provider::provider;
-use super::cache::{CacheConfig, LOCAL};
+use super::cache::{CacheConfig, CacheScope, LOCAL};
 use super::entity::{
     AuthConfig, BudgetConfig, Configuration, ProviderBindingConfig, RateLimitConfig,
     VirtualKeyConfig,
@@ -223,7 +223,20 @@ fn virtual_key(
         team_id: config.team_id.as_deref().map(Arc::from),
         customer_id: config.customer_id.as_deref().map(Arc::from),
         semantic_cache: config.semantic_cache.clone(),
+        cache_scope: cache_scope(config, configuration),
     }
+}
+
+/// Who shares the cache's entries with this key.
+fn cache_scope(key: &VirtualKeyConfig, configuration: &Configuration) -> Arc<str> {
+    let general = || configuration.cache.as_ref().map_or_else(Default::default, |it| it.scope);
+    let own = key.semantic_cache.as_ref().and_then(|own| own.scope);
+    let shared = match own.unwrap_or_else(general) {
+        CacheScope::VirtualKey => None,
+        CacheScope::Team => key.team_id.as_ref().map(|id| format!("team:{id}")),
+        CacheScope::Customer => key.customer_id.as_ref().map(|id| format!("customer:{id}")),
+    };
+    shared.unwrap_or_else(|| format!("virtual_key:{}", key.id)).into()
 }
 
 fn binding(config: &ProviderBindingConfig, meters: Arc<[MeterSpec]>) -> Binding {

@@ -106,10 +106,11 @@ pub enum CacheMode {
 }
 
 /// Who shares entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheScope {
     /// Each virtual key for itself.
+    #[default]
     VirtualKey,
     /// The virtual keys of a team; one without a team for itself.
     Team,

@@ -73,6 +73,8 @@ pub struct VirtualKey {
     pub customer_id: Option<Arc<str>>,
     /// What it says of the semantic cache.
     pub semantic_cache: Option<VirtualKeyCache>,
+    /// Who shares the cache's entries with it, such as `virtual_key:<id>` or `team:<id>`.
+    pub cache_scope: Arc<str>,
 }
 
 /// A provider in a virtual key.

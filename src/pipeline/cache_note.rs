@@ -2,6 +2,7 @@
 
 use crate::cache::Entry;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// What the cache did for one request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,7 +36,10 @@ impl CacheNote {
     }
 
     /// The value of `Cache-Status`. `entry` is what is served, `now_ms` for what is left of its life.
-    pub(super) fn status(&self, entry: Option<&Entry>, now_ms: i64) -> String {
+    pub(super) fn status(&self, entry: Option<&Entry>, now_ms: i64) -> Cow<'static, str> {
+        if entry.is_none() && self.reason.is_none() && !self.embedding_failed {
+            return Cow::Borrowed("tollbridge; fwd=miss");
+        }
         let mut status = String::from("tollbridge");
         match entry {
             Some(entry) => {
@@ -62,12 +66,12 @@ impl CacheNote {
                 }
             }
         }
-        status
+        status.into()
     }
 
     /// The value of `Cache-Status` of a request that went past the cache.
-    pub(super) fn past(reason: &str) -> String {
-        format!("tollbridge; fwd=bypass; detail={reason}")
+    pub(super) fn past(reason: &str) -> Cow<'static, str> {
+        format!("tollbridge; fwd=bypass; detail={reason}").into()
     }
 
     /// `cache_debug` as JSON text; `None` for an exact miss, of which there is nothing to say.

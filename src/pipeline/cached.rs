@@ -126,13 +126,13 @@ impl Caching {
         };
         Caching {
             embedding_model: embedder.model(),
+            note: CacheNote { threshold: Some(policy.threshold), ..CacheNote::default() },
             policy,
             subject,
             embedder,
             vector: None,
             place: None,
             leader: None,
-            note: CacheNote::default(),
             missed: false,
             would_be: Vec::new(),
         }
@@ -332,14 +332,13 @@ impl Caching {
         note.hit = true;
         note.similarity = similarity;
         note.judged = judged;
-        note.threshold = Some(self.policy.threshold);
         note.cache_id = Some(entry.fingerprint.to_id());
         Hit { entry, note }
     }
 
     /// What the client of a miss is told.
-    pub(super) fn note(&self) -> CacheNote {
-        CacheNote { stored: false, threshold: Some(self.policy.threshold), ..self.note.clone() }
+    pub(super) fn note(&self) -> &CacheNote {
+        &self.note
     }
 
     /// Keeps an answer in the client's format, if it is one for others too.
@@ -351,11 +350,11 @@ impl Caching {
         outcome: &Outcome,
     ) {
         let Some(place) = self.place.filter(|_| body.len() <= LARGEST) else { return };
-        if says_more(body) {
-            return;
-        }
         // Most answers are, and those need not be decoded to be kept.
         let is_plain = call.operation == Operation::Chat && is_plain_text(body);
+        if !is_plain && says_more(body) {
+            return;
+        }
         if !is_plain || !self.would_be.is_empty() {
             let Some(response) = decoded_answer(call.operation, CLIENT.wire(), body) else {
                 return;

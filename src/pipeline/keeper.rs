@@ -7,84 +7,163 @@ use super::record::Outcome;
 use super::translate::CLIENT;
 use crate::app::App;
 use crate::cache::LARGEST;
-use crate::dialect::sse::FrameReader;
-use crate::dialect::{ClientDialect, Dialect};
-use crate::llm::{Accumulator, Response};
-use bytes::Bytes;
+use crate::dialect::openai_chat::raw::{PlainChunks, UNSAID, may_say_more, unescaped};
+use crate::dialect::sse::{Frame, FrameReader};
+use crate::dialect::{ClientDialect, Dialect, StreamDecoder};
+use crate::llm::{Accumulator, BlockStart, Delta, Event, Response};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Collects a stream, as the client gets it, to be kept when it is complete.
+/// Collects a stream, as the client gets it, to be kept when it is complete. Nothing of its bytes is held,
+/// so that their room can be used again for what follows.
 pub(super) struct Keeper {
     caching: Box<Caching>,
-    frames: Vec<Bytes>,
+    collected: Option<Collected>,
+}
+
+/// What has come so far.
+struct Collected {
+    reader: FrameReader,
+    decoder: Box<dyn StreamDecoder>,
+    accumulator: Accumulator,
+    /// Room for events.
+    events: Vec<Event>,
+    /// The number of the first choice's text.
+    text: Option<u32>,
+    /// The same, if it is what the stream is at.
+    open: Option<u32>,
+    /// What has come of it since, as it is written in JSON: most chunks say nothing else, and need not be
+    /// decoded.
+    more: Vec<u8>,
+    plain: PlainChunks,
     size: usize,
 }
 
 impl Keeper {
     pub(super) fn new(caching: Box<Caching>) -> Self {
-        Keeper { caching, frames: Vec::new(), size: 0 }
+        let collected = Collected {
+            reader: FrameReader::default(),
+            decoder: CLIENT.stream_decoder(),
+            accumulator: Accumulator::default(),
+            events: Vec::new(),
+            text: None,
+            open: None,
+            more: Vec::new(),
+            plain: PlainChunks::default(),
+            size: 0,
+        };
+        Keeper { caching, collected: Some(collected) }
     }
 
     /// What a client of the stream is told of the cache.
-    pub(super) fn note(&self) -> CacheNote {
+    pub(super) fn note(&self) -> &CacheNote {
         self.caching.note()
     }
 
     /// The client gets these bytes.
-    pub(super) fn push(&mut self, bytes: Bytes) {
-        self.size += bytes.len();
-        // Beyond that nothing is kept, so nothing needs to be remembered either.
-        if self.size <= 4 * LARGEST {
-            self.frames.push(bytes);
-        } else {
-            self.frames.clear();
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let Some(collected) = &mut self.collected else { return };
+        if collected.push(bytes).is_none() {
+            // Nothing is kept of it, so nothing needs to be remembered either.
+            self.collected = None;
         }
     }
 
     /// The stream is complete.
     pub(super) fn keep(self, app: &Arc<App>, call: &Arc<Call>, outcome: &Outcome) {
-        if self.size > 4 * LARGEST {
-            return;
-        }
-        let Some(response) = self.response(outcome) else { return };
+        let response = self.collected.and_then(|collected| collected.finish(outcome));
+        let Some(response) = response else { return };
         let body = CLIENT.encode_response(&response);
         self.caching.keep(app, call, &body, outcome);
     }
+}
+
+impl Collected {
+    /// `None` when the stream cannot be kept.
+    fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        self.size += bytes.len();
+        if self.size > 4 * LARGEST {
+            return None;
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (frame, after) = first_frame(rest).unwrap_or((rest, &[]));
+            rest = after;
+            if self.open.is_some()
+                && self.reader.is_empty()
+                && let Some(data) = only_data(frame)
+                && let Some(text) = self.plain.text(data)
+            {
+                self.more.extend_from_slice(text);
+                continue;
+            }
+            self.reader.push(frame);
+            while let Some(frame) = self.reader.next_frame().ok()? {
+                self.take(&frame)?;
+            }
+        }
+        Some(())
+    }
+
+    fn take(&mut self, frame: &Frame) -> Option<()> {
+        let Some(data) = &frame.data else { return Some(()) };
+        self.flush()?;
+        if says_more(data) {
+            return None;
+        }
+        self.decoder.decode(frame, &mut self.events).ok()?;
+        for event in self.events.drain(..) {
+            match &event {
+                Event::BlockStart { index, choice: 0, block: BlockStart::Text } => {
+                    self.text = Some(*index);
+                }
+                Event::BlockDelta { index, .. } => {
+                    self.open = Some(*index).filter(|index| self.text == Some(*index));
+                }
+                _ => self.open = None,
+            }
+            self.accumulator.push(&event);
+        }
+        Some(())
+    }
+
+    fn flush(&mut self) -> Option<()> {
+        if let Some(index) = self.open
+            && !self.more.is_empty()
+        {
+            let delta = Delta::Text(unescaped(&self.more)?.into_owned());
+            self.accumulator.push(&Event::BlockDelta { index, delta });
+            self.more.clear();
+        }
+        Some(())
+    }
 
     /// The stream as one answer.
-    fn response(&self, outcome: &Outcome) -> Option<Response> {
-        let mut reader = FrameReader::default();
-        let mut decoder = CLIENT.stream_decoder();
-        let mut accumulator = Accumulator::default();
-        let mut events = Vec::new();
-        for bytes in &self.frames {
-            reader.push(bytes);
-            while let Some(frame) = reader.next_frame().ok()? {
-                if frame.data.as_ref().is_some_and(|data| says_more(data)) {
-                    return None;
-                }
-                decoder.decode(&frame, &mut events).ok()?;
-            }
-            events.drain(..).for_each(|event| accumulator.push(&event));
-        }
-        decoder.finish(&mut events);
-        events.drain(..).for_each(|event| accumulator.push(&event));
-        let mut chat = accumulator.finish().ok()?;
+    fn finish(mut self, outcome: &Outcome) -> Option<Response> {
+        self.flush()?;
+        self.decoder.finish(&mut self.events);
+        self.events.drain(..).for_each(|event| self.accumulator.push(&event));
+        let mut chat = self.accumulator.finish().ok()?;
         // The client may not have asked for usage; whoever gets the answer next may.
         chat.usage = Some(outcome.usage);
         Some(Response::Chat(Box::new(chat)))
     }
 }
 
-/// Fields of an answer for which the hub's events have no word: kept in one form, it would lack them in
-/// the other.
-const UNSAID: [&str; 6] =
-    ["annotations", "images", "audio", "citations", "search_results", "function_call"];
+/// The first event of a stream as the gateway writes it, and what follows.
+fn first_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = memchr::memchr(b'\n', bytes)?;
+    (bytes.get(line + 1) == Some(&b'\n')).then(|| bytes.split_at_checked(line + 2)).flatten()
+}
 
-/// Whether an answer or a chunk has any of them. Most have none, and are not read for it.
+/// The data of an event that has nothing else, in one line.
+fn only_data(frame: &[u8]) -> Option<&[u8]> {
+    frame.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")
+}
+
+/// Whether an answer or a chunk says anything for which the hub's events have no word.
 pub(super) fn says_more(json: &[u8]) -> bool {
-    if !UNSAID.iter().any(|name| memchr::memmem::find(json, name.as_bytes()).is_some()) {
+    if !may_say_more(json) {
         return false;
     }
     let Ok(json) = serde_json::from_slice::<Value>(json) else { return true };

@@ -36,6 +36,7 @@ use crate::app::App;
 use crate::llm::Failure;
 use bytes::Bytes;
 use http::HeaderMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a client gets.
@@ -48,7 +49,7 @@ pub struct Reply {
     /// The answer itself.
     pub body: ReplyBody,
     /// What the cache did, as `Cache-Status` says it (RFC 9211).
-    pub cache_status: Option<String>,
+    pub cache_status: Option<Cow<'static, str>>,
 }
 
 /// The answer itself.

@@ -254,7 +254,7 @@ impl StreamReply {
         let extra_fields = extra_fields(&self.call, &outcome, &self.headers);
         self.source.passage.finish(&extra_fields, &mut self.source.out);
         if let Some(mut keeper) = keeper {
-            keeper.push(Bytes::copy_from_slice(&self.source.out));
+            keeper.push(&self.source.out);
             keeper.keep(&app, &self.call, &outcome);
         }
     }
@@ -297,7 +297,7 @@ impl Body for StreamReply {
                 this.last_sent = Instant::now();
                 let bytes = this.source.out.split().freeze();
                 if let Some(keeper) = &mut this.keeper {
-                    keeper.push(bytes.clone());
+                    keeper.push(&bytes);
                 }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }

@@ -34,6 +34,7 @@ use persist::Feed;
 use rows::{Rows, Wanted};
 use shards::{Shards, Spread};
 use sketch::Sketch;
+use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
 /// Entries of a partition up to which a search compares every vector, and so finds exactly the
@@ -112,19 +113,18 @@ impl MemoryStore {
         let vector = vector.filter(|vector| !vector.is_empty());
         let sketched = vector.as_deref().map(|vector| (vector, Sketch::of(vector)));
         let mut clock = self.writer.lock();
-        let replaced = self.exact.get(&entry.fingerprint);
-        if let Some(replaced) = &replaced {
-            self.unlink(&mut clock, replaced);
-        }
         if kept::size(&entry, vector.as_ref().map(|vector| vector.len())) > self.max_bytes {
+            let replaced = self.exact.remove(&entry.fingerprint);
+            if let Some(replaced) = &replaced {
+                self.unlink(&mut clock, replaced);
+            }
             self.feed(|feed| feed.remove(&entry.fingerprint));
             return;
         }
-        let evicted = self.link(&mut clock, entry.clone(), sketched);
-        self.feed(move |feed| feed.put(entry, vector));
+        let gone = self.link(&mut clock, entry, sketched);
         drop(clock);
         // What is freed is freed without the lock.
-        drop((replaced, evicted));
+        drop(gone);
     }
 
     /// Removes entries and says how many. All that were there at the call are gone at its return;
@@ -183,6 +183,7 @@ impl MemoryStore {
             for kept in some {
                 if clock.holds(kept) {
                     removed += 1;
+                    self.exact.remove(&kept.entry.fingerprint);
                     self.unlink(&mut clock, kept);
                 }
             }
@@ -191,37 +192,46 @@ impl MemoryStore {
         removed
     }
 
-    /// Puts an entry in its places and evicts until it fits. Returns what was evicted.
+    /// Puts an entry in its places and evicts until it fits. Returns what was replaced and evicted.
     fn link(
         &self,
         clock: &mut Clock,
         entry: Arc<Entry>,
         sketched: Option<(&[f32], Sketch)>,
-    ) -> Vec<Arc<Kept>> {
+    ) -> SmallVec<[Arc<Kept>; 2]> {
+        let mut gone = SmallVec::new();
         let row = sketched.and_then(|(vector, sketch)| {
             let rows = self.rows(&entry.partition, vector.len())?;
             Some((rows, vector, sketch))
         });
         let kept = Arc::new(Kept::new(entry, row.as_ref().map(|(rows, ..)| rows.clone())));
-        self.exact.insert(kept.entry.fingerprint, kept.clone());
+        // Replaced in one step, so that nobody finds nothing in between.
+        if let Some(replaced) = self.exact.insert(kept.entry.fingerprint, kept.clone()) {
+            self.unlink(clock, &replaced);
+            gone.push(replaced);
+        }
+        self.feed(|feed| feed.put(&kept.entry, row.as_ref().map(|(_, vector, _)| *vector)));
         clock.insert(kept.clone());
         if let Some((rows, vector, sketch)) = row {
             rows.push(&kept, vector, sketch);
+            if rows.len() == 1 {
+                // What was replaced may have been the last of its partition.
+                self.partitions.insert(kept.entry.partition, rows);
+            }
         }
-        let mut evicted = Vec::new();
         while clock.bytes > self.max_bytes {
             let Some(victim) = clock.victim(&kept) else { break };
+            self.exact.remove(&victim.entry.fingerprint);
             self.unlink(clock, &victim);
             self.feed(|feed| feed.remove(&victim.entry.fingerprint));
-            evicted.push(victim);
+            gone.push(victim);
         }
-        evicted
+        gone
     }
 
-    /// Takes an entry out of all of its places.
+    /// Takes an entry out of the clock and its rows.
     fn unlink(&self, clock: &mut Clock, kept: &Kept) {
         clock.remove(kept);
-        self.exact.remove(&kept.entry.fingerprint);
         let Some(rows) = &kept.rows else { return };
         rows.remove(kept);
         if rows.len() == 0 {

@@ -1,15 +1,16 @@
 //! The store's memory of the last run: a journal in a file.
 //!
 //! Every put and removal is appended; when the file has grown to several times what is alive, a
-//! snapshot of the store takes its place. One thread does all of it, so a request thread pays for a
-//! message and never for a disk. Records reach the operating system within a second, so a killed
-//! process loses no more than that; the disk itself is waited for after a snapshot and at the end.
+//! snapshot of the store takes its place. A request thread writes its record down in memory, where the
+//! entry still is at hand, and never waits for a disk: one thread takes what has been written down to
+//! the file, a quarter of a mebibyte at a time or whatever there is twice a second. So a killed process
+//! loses no more than that; the disk itself is waited for after a snapshot and at the end.
 //!
 //! What has to wait for a slow disk is bounded in bytes. Beyond that a put is not written, is
 //! counted, and a snapshot soon makes up for it. A clear is always written.
 //!
-//! The messages stand in the order in which the store changed. A snapshot may show the store later
-//! than the next message does: what follows is then applied twice, which changes nothing.
+//! The records stand in the order in which the store changed. A snapshot may show the store later
+//! than the next record does: what follows is then applied twice, which changes nothing.
 
 mod record;
 
@@ -19,16 +20,15 @@ mod tests;
 use super::MemoryStore;
 use crate::cache::{Clear, Entry, Fingerprint};
 use parking_lot::Mutex;
-use record::{HEADER, Next, Reader, Record};
+use record::{HEADER, Next, Reader, Record, append_clear, append_put};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 /// How often and how much.
@@ -38,7 +38,7 @@ struct Pace {
     flush: Duration,
     /// Between two snapshots at least.
     heal: Duration,
-    /// Bytes of a file beyond twice its last snapshot that make the next due.
+    /// Bytes of a file beyond twice what is alive that make a snapshot due.
     slack: u64,
     /// Bytes of puts that may wait to be written.
     waiting: usize,
@@ -51,6 +51,9 @@ const PACE: Pace = Pace {
     waiting: 64 << 20,
 };
 
+/// Bytes that are taken to the file at once. They stay in a processor's cache until then.
+const AT_ONCE: usize = 256 << 10;
+
 /// A store's file, written until this is dropped.
 #[derive(Debug)]
 pub struct Journal {
@@ -60,24 +63,23 @@ pub struct Journal {
 
 /// The store's end.
 #[derive(Debug, Clone)]
-pub(super) struct Feed {
-    sender: Sender<Message>,
-    waiting: Arc<Waiting>,
+pub(super) struct Feed(Arc<Waiting>);
+
+/// What is to be written.
+#[derive(Debug)]
+struct Waiting {
+    records: Mutex<Records>,
     most: usize,
+    dropped: AtomicU64,
+    writer: OnceLock<Thread>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    bytes: AtomicUsize,
-    dropped: AtomicU64,
-}
-
-#[derive(Debug)]
-enum Message {
-    Happened(Record),
-    /// An entry came that was too much to be written. Not even what it replaced may come back.
-    Lost(Fingerprint),
-    Close,
+struct Records {
+    bytes: Vec<u8>,
+    /// They lack something that the store has had.
+    incomplete: bool,
+    closed: bool,
 }
 
 impl Journal {
@@ -102,24 +104,29 @@ impl Journal {
         pace: Pace,
     ) -> io::Result<Journal> {
         let (file, length) = load(store, path, now_ms)?;
-        let (sender, receiver) = channel();
-        let waiting = Arc::<Waiting>::default();
-        let feed = Feed { sender, waiting: waiting.clone(), most: pace.waiting };
+        let waiting = Arc::new(Waiting {
+            records: Mutex::default(),
+            most: pace.waiting,
+            dropped: AtomicU64::new(0),
+            writer: OnceLock::new(),
+        });
         let keeper = Keeper {
             store: Arc::downgrade(store),
             path: path.to_owned(),
-            receiver,
-            waiting,
+            waiting: waiting.clone(),
+            taken: Vec::new(),
             pace,
-            file: Some(buffered(file)),
+            file: Some(file),
             length,
-            snapshot: store.fill().bytes,
             healed: None,
             incomplete: false,
         };
+        let feed = Feed(waiting);
         let thread = std::thread::Builder::new()
             .name("cache-journal".to_owned())
             .spawn(move || keeper.run())?;
+        // Nobody has set it before: it was made here.
+        let _set = feed.0.writer.set(thread.thread().clone());
         if store.feed.set(feed.clone()).is_err() {
             return Err(io::Error::other("the store has a journal already"));
         }
@@ -128,15 +135,15 @@ impl Journal {
 
     /// Puts that were not written because the disk was too slow, since the start.
     pub fn dropped(&self) -> u64 {
-        self.feed.waiting.dropped.load(Relaxed)
+        self.feed.0.dropped.load(Relaxed)
     }
 
     /// Writes what is waiting and waits for the disk. Nothing is written afterwards. Blocks.
     pub fn close(&self) {
         let Some(thread) = self.thread.lock().take() else { return };
-        // Either fails only if the thread has ended.
-        let _ended = self.feed.sender.send(Message::Close);
+        self.feed.0.records.lock().closed = true;
         thread.thread().unpark();
+        // Fails only if the thread has panicked.
         let _ended = thread.join();
     }
 }
@@ -149,14 +156,17 @@ impl Drop for Journal {
 
 impl Feed {
     /// An entry came.
-    pub(super) fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
-        let bytes = waiting_bytes(&entry, vector.as_ref());
-        if self.waiting.bytes.fetch_add(bytes, Relaxed) + bytes > self.most {
-            self.waiting.bytes.fetch_sub(bytes, Relaxed);
-            self.waiting.dropped.fetch_add(1, Relaxed);
-            return self.send(Message::Lost(entry.fingerprint));
-        }
-        self.send(Message::Happened(Record::Put(entry, vector)));
+    pub(super) fn put(&self, entry: &Entry, vector: Option<&[f32]>) {
+        let size = entry.size() + vector.map_or(0, size_of_val);
+        self.append(|records| {
+            if records.bytes.len() + size > self.0.most {
+                self.0.dropped.fetch_add(1, Relaxed);
+                records.incomplete = true;
+                // Not even what it replaced may come back.
+                return append_clear(&mut records.bytes, &Clear::One(entry.fingerprint));
+            }
+            append_put(&mut records.bytes, entry, vector);
+        });
     }
 
     /// An entry went.
@@ -166,31 +176,36 @@ impl Feed {
 
     /// Entries went.
     pub(super) fn clear(&self, what: &Clear) {
-        self.send(Message::Happened(Record::Clear(what.clone())));
+        self.append(|records| append_clear(&mut records.bytes, what));
     }
 
-    fn send(&self, message: Message) {
-        // Fails after `close` only.
-        let _closed = self.sender.send(message);
+    fn append(&self, append: impl FnOnce(&mut Records)) {
+        let mut records = self.0.records.lock();
+        if records.closed {
+            return;
+        }
+        let before = records.bytes.len();
+        append(&mut records);
+        let is_full = before < AT_ONCE && records.bytes.len() >= AT_ONCE;
+        drop(records);
+        // Only then: to wake the thread up costs more than all the rest of keeping an answer.
+        if is_full && let Some(writer) = self.0.writer.get() {
+            writer.unpark();
+        }
     }
-}
-
-fn waiting_bytes(entry: &Entry, vector: Option<&Arc<[f32]>>) -> usize {
-    entry.size() + vector.map_or(0, |vector| vector.len() * 4)
 }
 
 /// The thread that writes.
 struct Keeper {
     store: Weak<MemoryStore>,
     path: PathBuf,
-    receiver: Receiver<Message>,
     waiting: Arc<Waiting>,
+    /// Room for records, used again and again.
+    taken: Vec<u8>,
     pace: Pace,
     /// None after it failed, until a snapshot succeeds: behind half a record nothing is readable.
-    file: Option<BufWriter<File>>,
+    file: Option<File>,
     length: u64,
-    /// Bytes of the last snapshot; at the start, of the store.
-    snapshot: u64,
     healed: Option<Instant>,
     /// The file lacks something that the store has had since before it was noted here.
     incomplete: bool,
@@ -199,60 +214,45 @@ struct Keeper {
 impl Keeper {
     fn run(mut self) {
         while self.append_what_waits() {
-            self.flush();
             self.compact_if_due();
-            // Asleep rather than waiting for a message: to wake this thread up would cost a request
-            // more than all the rest of keeping its answer.
             std::thread::park_timeout(self.pace.flush);
         }
         if self.incomplete {
             self.compact();
         }
-        self.flush();
         if let Some(file) = &self.file {
-            let synced = file.get_ref().sync_all();
+            let synced = file.sync_all();
             self.check(synced);
         }
     }
 
     /// Whether to go on.
     fn append_what_waits(&mut self) -> bool {
-        loop {
-            match self.receiver.try_recv() {
-                Ok(Message::Happened(record)) => self.append(&record),
-                Ok(Message::Lost(fingerprint)) => {
-                    self.append(&Record::Clear(Clear::One(fingerprint)));
-                    self.incomplete = true;
-                }
-                Err(TryRecvError::Empty) => return true,
-                Ok(Message::Close) | Err(TryRecvError::Disconnected) => return false,
+        let mut taken = std::mem::take(&mut self.taken);
+        let closed = {
+            let mut records = self.waiting.records.lock();
+            std::mem::swap(&mut records.bytes, &mut taken);
+            self.incomplete |= std::mem::take(&mut records.incomplete);
+            records.closed
+        };
+        if let Some(file) = &mut self.file {
+            let written = file.write_all(&taken);
+            if self.check(written).is_some() {
+                self.length += taken.len() as u64;
             }
         }
-    }
-
-    fn append(&mut self, record: &Record) {
-        if let Record::Put(entry, vector) = record {
-            self.waiting.bytes.fetch_sub(waiting_bytes(entry, vector.as_ref()), Relaxed);
-        }
-        let Some(file) = &mut self.file else { return };
-        let written = match record {
-            Record::Put(entry, vector) => record::write(file, entry, vector.as_deref()),
-            Record::Clear(what) => record::write_clear(file, what),
-        };
-        self.length += self.check(written).unwrap_or(0);
-    }
-
-    fn flush(&mut self) {
-        if let Some(file) = &mut self.file {
-            let flushed = file.flush();
-            self.check(flushed);
-        }
+        taken.clear();
+        taken.shrink_to(8 * AT_ONCE);
+        self.taken = taken;
+        !closed
     }
 
     fn compact_if_due(&mut self) {
-        let rested = self.healed.is_none_or(|healed| healed.elapsed() >= self.pace.heal);
-        let grown = self.length > self.snapshot * 2 + self.pace.slack;
-        if rested && (grown || self.incomplete) {
+        if self.healed.is_some_and(|healed| healed.elapsed() < self.pace.heal) {
+            return;
+        }
+        let alive = self.store.upgrade().map_or(0, |store| store.fill().bytes);
+        if self.incomplete || self.length > alive * 2 + self.pace.slack {
             self.compact();
         }
     }
@@ -263,8 +263,8 @@ impl Keeper {
         self.healed = Some(Instant::now());
         match write_snapshot(&store, &self.path) {
             Ok((file, length)) => {
-                (self.length, self.snapshot, self.incomplete) = (length, length, false);
-                self.file = Some(buffered(file));
+                (self.length, self.incomplete) = (length, false);
+                self.file = Some(file);
             }
             Err(error) => {
                 self.incomplete = true;
@@ -280,10 +280,7 @@ impl Keeper {
             Err(error) => {
                 self.warn(&error);
                 self.incomplete = true;
-                if let Some(file) = self.file.take() {
-                    // Not flushed again: that failed.
-                    let _unwritten = file.into_parts();
-                }
+                self.file = None;
                 None
             }
         }
@@ -295,21 +292,20 @@ impl Keeper {
     }
 }
 
-/// Few large writes instead of many small ones.
-fn buffered(file: File) -> BufWriter<File> {
-    BufWriter::with_capacity(256 << 10, file)
-}
-
 /// Writes the whole store to a file beside `path` and gives it that name.
 fn write_snapshot(store: &MemoryStore, path: &Path) -> io::Result<(File, u64)> {
     let temporary = beside(path, ".new");
-    let mut to = buffered(create(&temporary)?);
+    // Few large writes instead of many small ones.
+    let mut to = BufWriter::with_capacity(AT_ONCE, create(&temporary)?);
     to.write_all(&HEADER)?;
     let mut length = Ok(HEADER.len() as u64);
+    let mut record = Vec::new();
     store.each(|entry, vector| {
         if let Ok(so_far) = &mut length {
-            match record::write(&mut to, entry, vector) {
-                Ok(took) => *so_far += took,
+            record.clear();
+            append_put(&mut record, entry, vector);
+            match to.write_all(&record) {
+                Ok(()) => *so_far += record.len() as u64,
                 Err(error) => length = Err(error),
             }
         }

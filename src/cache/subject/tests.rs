@@ -242,3 +242,17 @@ fn a_long_question_is_answered_exactly_or_not_at_all() {
         place(&chat(&long.replacen("word", "Word", 1))).fingerprint
     );
 }
+
+/// The same in fewer words.
+fn plainly_normalised(text: &str) -> String {
+    text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+}
+
+proptest! {
+    #[test]
+    fn normalising_is_folding_case_and_white_space(text in "[a-zA-ZÄßΣσ .\t\n\u{b}\u{a0}\u{3000}]{0,60}") {
+        let is_code = text.trim().lines().any(|line| line.starts_with([' ', '\t']));
+        let expected = if is_code { text.trim().to_owned() } else { plainly_normalised(&text) };
+        prop_assert_eq!(normalise(&text), expected);
+    }
+}

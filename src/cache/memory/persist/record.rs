@@ -1,17 +1,29 @@
 //! The journal's records: a length, a checksum, and what happened.
+//!
+//! ```text
+//! length and CRC-32 of the rest: 4 bytes each, little-endian │ kind: 1 byte │ what it is about
+//! ```
+//!
+//! A put is about an entry: the count of its vector's numbers in 4 bytes, the numbers, and the entry as
+//! the shared stores write it.
 
-use crate::cache::{Clear, Entry, Fingerprint, Partition};
-use crate::llm::Wire;
+use crate::cache::{Clear, Entry, Fingerprint, record};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Starts a file; the last byte is the version of all that follows.
-pub(super) const HEADER: [u8; 8] = *b"TBCACHE\x01";
+pub(super) const HEADER: [u8; 8] = *b"TBCACHE\x02";
 /// Length and CRC-32 of a record, both little endian.
 const FRAME: usize = 8;
+
+/// The kinds are part of the form: a new one gets a new number, and none is used again.
+const PUT: u8 = 0;
+const ONE: u8 = 1;
+const SCOPE: u8 = 2;
+const CACHE_KEY: u8 = 3;
+const EVERYTHING: u8 = 4;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,34 +45,6 @@ pub(super) enum Next {
     Damaged,
 }
 
-/// A record as it is stored. The numbers of a vector follow it, 32-bit floats in little endian.
-#[derive(Serialize, Deserialize)]
-enum Stored<'a> {
-    Put(#[serde(borrow)] StoredEntry<'a>),
-    One([u8; 16]),
-    Scope(&'a str),
-    CacheKey(&'a str),
-    Everything,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredEntry<'a> {
-    fingerprint: [u8; 16],
-    partition: [u8; 16],
-    scope: &'a str,
-    cache_key: &'a str,
-    question: &'a str,
-    provider: &'a str,
-    model: &'a str,
-    wire: u8,
-    answer: &'a [u8],
-    cost: i64,
-    latency_us: u64,
-    tokens: (u64, u64),
-    created_ms: i64,
-    expires_ms: i64,
-}
-
 /// Reads records and shares among them the words that repeat.
 pub(super) struct Reader<R> {
     from: R,
@@ -69,24 +53,47 @@ pub(super) struct Reader<R> {
     payload: Vec<u8>,
 }
 
-/// Writes a record and says how many bytes that took.
-pub(super) fn write(to: &mut impl Write, entry: &Entry, vector: Option<&[f32]>) -> io::Result<u64> {
-    let mut payload = encode(&Stored::Put(stored(entry)))?;
-    for number in vector.unwrap_or_default() {
-        payload.extend_from_slice(&number.to_le_bytes());
-    }
-    write_frame(to, &payload)
+/// Appends a put.
+pub(super) fn append_put(to: &mut Vec<u8>, entry: &Entry, vector: Option<&[f32]>) {
+    append(to, PUT, |mut to| {
+        let numbers = vector.unwrap_or_default();
+        // Not even a thousandth of what would not fit.
+        let count = u32::try_from(numbers.len()).unwrap_or_default();
+        to.extend_from_slice(&count.to_le_bytes());
+        to.extend(numbers.iter().take(count as usize).flat_map(|number| number.to_le_bytes()));
+        record::append(entry, to)
+    });
 }
 
-/// The same for a removal.
-pub(super) fn write_clear(to: &mut impl Write, what: &Clear) -> io::Result<u64> {
-    let payload = encode(&match what {
-        Clear::One(fingerprint) => Stored::One(fingerprint.0),
-        Clear::Scope(scope) => Stored::Scope(scope),
-        Clear::CacheKey(key) => Stored::CacheKey(key),
-        Clear::Everything => Stored::Everything,
-    })?;
-    write_frame(to, &payload)
+/// Appends a removal.
+pub(super) fn append_clear(to: &mut Vec<u8>, what: &Clear) {
+    let (kind, about): (u8, &[u8]) = match what {
+        Clear::One(fingerprint) => (ONE, &fingerprint.0),
+        Clear::Scope(scope) => (SCOPE, scope.as_bytes()),
+        Clear::CacheKey(key) => (CACHE_KEY, key.as_bytes()),
+        Clear::Everything => (EVERYTHING, &[]),
+    };
+    append(to, kind, |mut to| {
+        to.extend_from_slice(about);
+        to
+    });
+}
+
+fn append(to: &mut Vec<u8>, kind: u8, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let start = to.len();
+    let mut whole = std::mem::take(to);
+    whole.extend_from_slice(&[0; FRAME]);
+    whole.push(kind);
+    *to = write(whole);
+    let Some((frame, payload)) =
+        to.get_mut(start..).and_then(|record| record.split_first_chunk_mut::<FRAME>())
+    else {
+        return;
+    };
+    // Answers end at a mebibyte.
+    let length = u32::try_from(payload.len()).unwrap_or_default();
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[4..].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
 }
 
 impl<R: Read> Reader<R> {
@@ -122,74 +129,28 @@ impl<R: Read> Reader<R> {
     }
 }
 
-fn write_frame(to: &mut impl Write, payload: &[u8]) -> io::Result<u64> {
-    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
-    to.write_all(&length.to_le_bytes())?;
-    to.write_all(&crc32fast::hash(payload).to_le_bytes())?;
-    to.write_all(payload)?;
-    Ok(FRAME as u64 + u64::from(length))
-}
-
-fn encode(stored: &Stored<'_>) -> io::Result<Vec<u8>> {
-    postcard::to_allocvec(stored).map_err(io::Error::other)
-}
-
 fn decode(payload: &[u8], words: &mut HashSet<Arc<str>>) -> Option<Record> {
-    let (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(payload).ok()?;
-    let clear = match stored {
-        Stored::Put(stored) => {
-            let (numbers, few) = rest.as_chunks::<4>();
-            let vector: Vec<f32> = numbers.iter().map(|four| f32::from_le_bytes(*four)).collect();
-            let vector = (!vector.is_empty()).then(|| vector.into());
-            return few
-                .is_empty()
-                .then(|| entry(&stored, words))?
-                .map(|entry| Record::Put(entry.into(), vector));
-        }
-        Stored::One(fingerprint) => Clear::One(Fingerprint(fingerprint)),
-        Stored::Scope(scope) => Clear::Scope(scope.into()),
-        Stored::CacheKey(key) => Clear::CacheKey(key.into()),
-        Stored::Everything => Clear::Everything,
+    let (kind, about) = payload.split_first()?;
+    let word = || std::str::from_utf8(about).ok().map(Arc::from);
+    let clear = match *kind {
+        PUT => return put(about, words),
+        ONE => Clear::One(Fingerprint(about.try_into().ok()?)),
+        SCOPE => Clear::Scope(word()?),
+        CACHE_KEY => Clear::CacheKey(word()?),
+        EVERYTHING if about.is_empty() => Clear::Everything,
+        _ => return None,
     };
     Some(Record::Clear(clear))
 }
 
-fn stored(entry: &Entry) -> StoredEntry<'_> {
-    StoredEntry {
-        fingerprint: entry.fingerprint.0,
-        partition: entry.partition.0,
-        scope: &entry.scope,
-        cache_key: &entry.cache_key,
-        question: &entry.question,
-        provider: &entry.provider,
-        model: &entry.model,
-        wire: number(entry.wire),
-        answer: &entry.answer,
-        cost: entry.cost,
-        latency_us: entry.latency_us,
-        tokens: entry.tokens,
-        created_ms: entry.created_ms,
-        expires_ms: entry.expires_ms,
-    }
-}
-
-fn entry(stored: &StoredEntry<'_>, words: &mut HashSet<Arc<str>>) -> Option<Entry> {
-    Some(Entry {
-        fingerprint: Fingerprint(stored.fingerprint),
-        partition: Partition(stored.partition),
-        scope: shared(stored.scope, words),
-        cache_key: shared(stored.cache_key, words),
-        question: stored.question.into(),
-        provider: shared(stored.provider, words),
-        model: shared(stored.model, words),
-        wire: wire(stored.wire)?,
-        answer: Bytes::copy_from_slice(stored.answer),
-        cost: stored.cost,
-        latency_us: stored.latency_us,
-        tokens: stored.tokens,
-        created_ms: stored.created_ms,
-        expires_ms: stored.expires_ms,
-    })
+fn put(about: &[u8], words: &mut HashSet<Arc<str>>) -> Option<Record> {
+    let (count, rest) = about.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let (numbers, entry) = rest.split_at_checked(count.checked_mul(4)?)?;
+    let (numbers, _) = numbers.as_chunks::<4>();
+    let vector: Vec<f32> = numbers.iter().map(|four| f32::from_le_bytes(*four)).collect();
+    let entry = record::read(entry, |word| shared(word, words), Bytes::copy_from_slice)?;
+    Some(Record::Put(entry.into(), (!vector.is_empty()).then(|| vector.into())))
 }
 
 fn shared(word: &str, words: &mut HashSet<Arc<str>>) -> Arc<str> {
@@ -199,16 +160,4 @@ fn shared(word: &str, words: &mut HashSet<Arc<str>>) -> Arc<str> {
     let word: Arc<str> = word.into();
     words.insert(word.clone());
     word
-}
-
-fn number(wire: Wire) -> u8 {
-    match wire {
-        Wire::OpenaiChat => 0,
-        Wire::Anthropic => 1,
-        Wire::Gemini => 2,
-    }
-}
-
-fn wire(number: u8) -> Option<Wire> {
-    [Wire::OpenaiChat, Wire::Anthropic, Wire::Gemini].get(usize::from(number)).copied()
 }

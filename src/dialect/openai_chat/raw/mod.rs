@@ -9,8 +9,11 @@ mod reasoning;
 mod request;
 mod response;
 mod stream;
+mod walk;
 
-pub use outline::{Outline, OutlineMessage, is_plain_text};
+pub use outline::{
+    Outline, OutlineMessage, PlainChunks, UNSAID, is_plain_text, may_say_more, unescaped,
+};
 pub use request::RawRequest;
 pub use response::{
     BYTES_PER_TOKEN, RawResponse, estimated_output, failure_in_answer, splice_extra_fields,

@@ -1,13 +1,12 @@
-//! A chat request cut into the pieces by which a cache tells requests apart, without decoding it: texts
-//! are borrowed, everything else stays JSON.
+//! A chat request cut into the pieces by which a cache tells requests apart, without decoding it: they
+//! stay as the client wrote them.
 
 use super::request::RawRequest;
-use serde::Deserialize;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use super::walk::Walk;
+use memchr::memmem::Finder;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::fmt;
+use std::sync::LazyLock;
 
 /// A chat request in pieces.
 #[derive(Debug)]
@@ -16,18 +15,18 @@ pub struct Outline<'a> {
     /// their JSON. Nulls are left out.
     pub parameters: SmallVec<[(&'a str, &'a str); 8]>,
     /// The conversation.
-    pub messages: Vec<OutlineMessage<'a>>,
+    pub messages: SmallVec<[OutlineMessage<'a>; 4]>,
 }
 
 /// One message.
 #[derive(Debug, Default)]
 pub struct OutlineMessage<'a> {
-    /// As the client wrote it.
-    pub role: Cow<'a, str>,
-    /// The content if it is a string.
-    pub text: Option<Cow<'a, str>>,
+    /// The role, without its quotes.
+    pub role: &'a [u8],
+    /// The content between its quotes, escapes and all, if it is a string.
+    pub text: Option<&'a [u8]>,
     /// Members but those, with their JSON; a content that is no string among them. Nulls are left out.
-    pub rest: Vec<(Cow<'a, str>, &'a str)>,
+    pub rest: SmallVec<[(&'a [u8], &'a [u8]); 2]>,
 }
 
 /// What says how an answer is delivered, or whom else to ask.
@@ -37,91 +36,250 @@ impl RawRequest {
     /// The request in pieces; `None` for one that is no chat, or of which the pieces could be read in
     /// two ways.
     pub fn outline(&self) -> Option<Outline<'_>> {
-        #[derive(Deserialize)]
-        struct Messages<'a>(#[serde(borrow)] Vec<OutlineMessage<'a>>);
-        let Messages(messages) = serde_json::from_str(self.text("messages")?).ok()?;
-        let parameters =
-            self.named_texts().filter(|(name, text)| !DELIVERY.contains(name) && *text != "null");
-        Some(Outline { parameters: parameters.collect(), messages })
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for OutlineMessage<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MessageVisitor;
-        impl<'de> Visitor<'de> for MessageVisitor {
-            type Value = OutlineMessage<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a message")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut message = OutlineMessage::default();
-                let (mut roles, mut contents) = (0, 0);
-                while let Some(Text(name)) = map.next_key()? {
-                    if name == "role" {
-                        roles += 1;
-                        message.role = map.next_value::<Text>()?.0;
-                        continue;
-                    }
-                    let value: &RawValue = map.next_value()?;
-                    let json = value.get();
-                    if name == "content" {
-                        contents += 1;
-                        if json.starts_with('"') {
-                            let text =
-                                serde_json::from_str::<Text>(json).map_err(A::Error::custom)?;
-                            message.text = Some(text.0);
-                            continue;
-                        }
-                    }
-                    if json != "null" {
-                        message.rest.push((name, json));
-                    }
-                }
-                if roles != 1 || contents > 1 {
-                    return Err(A::Error::custom("`role` and `content` must stand once"));
-                }
-                Ok(message)
-            }
+        let mut walk = Walk::new(self.bytes("messages")?);
+        let mut messages = SmallVec::new();
+        walk.enter(b'[');
+        while walk.item() {
+            messages.push(message(&mut walk)?);
         }
-        deserializer.deserialize_map(MessageVisitor)
+        let parameters = self.named_texts(&DELIVERY).filter(|(_, text)| *text != "null").collect();
+        Some(Outline { parameters, messages })
     }
 }
 
-/// Text, borrowed unless it has escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+fn message<'a>(walk: &mut Walk<'a>) -> Option<OutlineMessage<'a>> {
+    if !walk.enter(b'{') {
+        return None;
+    }
+    let mut message = OutlineMessage::default();
+    let (mut roles, mut contents) = (0, 0);
+    while let Some(name) = walk.name() {
+        match name {
+            b"role" => {
+                roles += 1;
+                message.role = walk.string().filter(|role| !role.contains(&b'\\'))?;
+                continue;
+            }
+            b"content" => {
+                contents += 1;
+                message.text = walk.string();
+                if message.text.is_some() {
+                    continue;
+                }
+            }
+            _ if name.contains(&b'\\') => return None,
+            _ => {}
+        }
+        let value = walk.value();
+        if value != b"null" {
+            message.rest.push((name, value));
+        }
+    }
+    (roles == 1 && contents <= 1).then_some(message)
+}
 
-/// Whether a complete answer is nothing but text that the model ended itself, or that its bound ended.
-pub fn is_plain_text(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        choices: Vec<Choice<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Choice<'a> {
-        #[serde(borrow)]
-        finish_reason: Cow<'a, str>,
-        #[serde(borrow)]
-        message: OutlineMessage<'a>,
-    }
-    let Ok(answer) = serde_json::from_slice::<Answer>(body) else { return false };
-    let plain = |Choice { finish_reason, message }: &Choice| {
-        matches!(&**finish_reason, "stop" | "length")
-            && message.text.as_ref().is_some_and(|text| !text.trim().is_empty())
-            && message.rest.iter().all(|(_, json)| *json == "[]")
+/// The text of what stands between the quotes of a JSON string.
+pub fn unescaped(text: &[u8]) -> Option<Cow<'_, str>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let Some(mut at) = memchr::memchr(b'\\', text.as_bytes()) else {
+        return Some(Cow::Borrowed(text));
     };
-    !answer.choices.is_empty() && answer.choices.iter().all(plain)
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        let (before, escape) = rest.split_at_checked(at)?;
+        whole.push_str(before);
+        whole.push(match escape.as_bytes().get(1)? {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            same @ (b'"' | b'\\' | b'/') => char::from(*same),
+            // Of several letters: seldom enough.
+            _ => return serde_json::from_str(&format!("\"{text}\"")).ok().map(Cow::Owned),
+        });
+        rest = escape.get(2..)?;
+        match memchr::memchr(b'\\', rest.as_bytes()) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    whole.push_str(rest);
+    Some(Cow::Owned(whole))
+}
+
+/// Fields of an answer for which the hub's events have no word: kept in one form, it would lack them in
+/// the other.
+pub const UNSAID: [&str; 6] =
+    ["annotations", "images", "audio", "citations", "search_results", "function_call"];
+
+/// With their quotes: every count of tokens has `audio_tokens`.
+static FINDERS: LazyLock<[Finder<'static>; UNSAID.len()]> =
+    LazyLock::new(|| UNSAID.map(|name| Finder::new(&format!("\"{name}\"")).into_owned()));
+
+/// Whether JSON may have a field of [`UNSAID`]; if not, it need not be read for it.
+pub fn may_say_more(json: &[u8]) -> bool {
+    FINDERS.iter().any(|finder| finder.find(json).is_some())
+}
+
+/// Whether a complete answer, which has been read before, is nothing but text that the model ended
+/// itself, or that its bound ended.
+pub fn is_plain_text(answer: &[u8]) -> bool {
+    let mut walk = Walk::new(answer);
+    let mut choices = 0;
+    walk.enter(b'{');
+    while let Some(name) = walk.name() {
+        if name == b"choices" && walk.enter(b'[') {
+            while walk.item() {
+                choices += 1;
+                if !is_plain_choice(&mut walk) {
+                    return false;
+                }
+            }
+            if !may_say_more(walk.rest) {
+                break;
+            }
+            continue;
+        }
+        let value = walk.value();
+        if UNSAID.iter().any(|unsaid| unsaid.as_bytes() == name) && !is_nothing(value) {
+            return false;
+        }
+    }
+    choices > 0
+}
+
+fn is_plain_choice(walk: &mut Walk) -> bool {
+    if !walk.enter(b'{') {
+        return false;
+    }
+    let (mut ended, mut said) = (false, false);
+    while let Some(name) = walk.name() {
+        match name {
+            b"finish_reason" => ended = matches!(walk.value(), b"\"stop\"" | b"\"length\""),
+            b"message" if walk.enter(b'{') => {
+                while let Some(name) = walk.name() {
+                    match name {
+                        b"role" => drop(walk.value()),
+                        b"content" => said = walk.string().is_some_and(says_something),
+                        _ if is_nothing(walk.value()) => {}
+                        _ => return false,
+                    }
+                }
+            }
+            _ => drop(walk.value()),
+        }
+    }
+    ended && said
+}
+
+/// Chunks of a stream that do nothing but add to the first choice's text. One is read; most of those
+/// that follow differ from it in the text alone, and are only compared.
+#[derive(Debug, Default)]
+pub struct PlainChunks {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl PlainChunks {
+    /// What a chunk adds to the text, as it is written in JSON; `None` when it says anything else.
+    pub fn text<'a>(&mut self, chunk: &'a [u8]) -> Option<&'a [u8]> {
+        if let Some(text) = self.same(chunk) {
+            return Some(text);
+        }
+        let (text, rest) = text_of_plain_chunk(chunk)?;
+        let before = chunk.len().checked_sub(rest + 1 + text.len())?;
+        self.before = chunk.get(..before)?.to_vec();
+        self.after = chunk.get(before + text.len()..)?.to_vec();
+        Some(text)
+    }
+
+    fn same<'a>(&self, chunk: &'a [u8]) -> Option<&'a [u8]> {
+        if self.before.is_empty() {
+            return None;
+        }
+        let text = chunk.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
+        // A quote would end it, and what follows would be something else.
+        let ended = Walk::new(text).ends_within_a_string();
+        (!ended).then_some(text)
+    }
+}
+
+/// The text, and how many bytes follow its last quote.
+fn text_of_plain_chunk(chunk: &[u8]) -> Option<(&[u8], usize)> {
+    let mut walk = Walk::new(chunk);
+    let mut text = None;
+    if !walk.enter(b'{') {
+        return None;
+    }
+    while let Some(name) = walk.name() {
+        if name == b"choices" {
+            if text.is_some() || !walk.enter(b'[') || !walk.item() {
+                return None;
+            }
+            text = Some(text_of_plain_delta(&mut walk)?);
+            if walk.item() {
+                return None;
+            }
+            continue;
+        }
+        let value = walk.value();
+        let unsaid = || UNSAID.iter().any(|unsaid| unsaid.as_bytes() == name);
+        if (name == b"usage" || name == b"error" || unsaid()) && !is_nothing(value) {
+            return None;
+        }
+    }
+    text
+}
+
+fn text_of_plain_delta<'a>(walk: &mut Walk<'a>) -> Option<(&'a [u8], usize)> {
+    let mut text = None;
+    if !walk.enter(b'{') {
+        return None;
+    }
+    while let Some(name) = walk.name() {
+        match name {
+            b"index" if walk.value() == b"0" => {}
+            b"delta" if walk.enter(b'{') => {
+                while let Some(name) = walk.name() {
+                    match name {
+                        b"content" => text = Some((walk.string()?, walk.rest.len())),
+                        // Some say it in every chunk.
+                        b"role" => drop(walk.value()),
+                        _ if is_nothing(walk.value()) => {}
+                        _ => return None,
+                    }
+                }
+            }
+            b"index" => return None,
+            _ if is_nothing(walk.value()) => {}
+            _ => return None,
+        }
+    }
+    text
+}
+
+fn is_nothing(value: &[u8]) -> bool {
+    matches!(value, b"null" | b"[]" | b"{}")
+}
+
+/// Whether a text, escapes and all, is more than white space.
+fn says_something(mut text: &[u8]) -> bool {
+    loop {
+        text = match text {
+            [b' ', rest @ ..] | [b'\\', b'n' | b't' | b'r' | b'f', rest @ ..] => rest,
+            // The others that could be blank (`\u0020`) are looked at more closely.
+            [] | [b'\\', b'u', ..] => return false,
+            _ => return true,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::llm::Operation;
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_request_comes_apart() {
@@ -132,17 +290,22 @@ mod tests {
         let outline = request.outline().unwrap();
         assert_eq!(&*outline.parameters, [("temperature", "0.2")]);
         let [system, user] = &*outline.messages else { panic!("two messages") };
-        assert_eq!((&*system.role, system.text.as_deref()), ("system", Some("Be \"brief\".")));
+        assert_eq!((system.role, system.text), (&b"system"[..], Some(&br#"Be \"brief\"."#[..])));
         assert_eq!(user.text, None);
-        let rest: Vec<_> = user.rest.iter().map(|(name, json)| (&**name, *json)).collect();
-        assert_eq!(rest, [("content", r#"[{"type":"text","text":"a"}]"#), ("name", "\"Bo\"")]);
+        let content = br#"[{"type":"text","text":"a"}]"#;
+        let rest: [(&[u8], &[u8]); 2] = [(b"content", content), (b"name", b"\"Bo\"")];
+        assert_eq!(*user.rest, rest);
     }
 
     #[test]
     fn what_could_be_read_in_two_ways_is_not_read() {
-        for messages in
-            [r#"[{"role":"user","content":"a","content":"b"}]"#, r#"[{"content":"a"}]"#, "[1]"]
-        {
+        for messages in [
+            r#"[{"role":"user","content":"a","content":"b"}]"#,
+            r#"[{"content":"a"}]"#,
+            "[1]",
+            r#"[{"role":"user","c\u006fntent":"a"}]"#,
+            r#"[{"role":"us\u0065r","content":"a"}]"#,
+        ] {
             let body = format!(r#"{{"model":"m","messages":{messages}}}"#);
             let request = RawRequest::parse(Operation::Chat, body.into()).unwrap();
             assert!(request.outline().is_none(), "{messages}");
@@ -163,13 +326,80 @@ mod tests {
         assert!(!is_plain_text(answer("content_filter", text).as_bytes()));
         for message in [
             json!({"role": "assistant", "content": " "}),
+            json!({"role": "assistant", "content": "\n \r\t"}),
+            json!({"role": "assistant"}),
             json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1"}]}),
             json!({"role": "assistant", "content": "See.", "annotations": [{"type": "url_citation"}]}),
             json!({"role": "assistant", "content": "", "refusal": "No."}),
         ] {
             assert!(!is_plain_text(answer("stop", message.clone()).as_bytes()), "{message}");
         }
+        assert!(is_plain_text(answer("stop", json!({"content": "\n\"a"})).as_bytes()));
+        let cited =
+            answer("stop", json!({"content": "a"})).replacen('{', r#"{"citations":["b"],"#, 1);
+        assert!(!is_plain_text(cited.as_bytes()));
+        assert!(is_plain_text(cited.replace("[\"b\"]", "[]").as_bytes()));
         assert!(!is_plain_text(b"{\"choices\":[]}"));
         assert!(!is_plain_text(b"[]"));
+    }
+
+    #[test]
+    fn a_chunk_of_nothing_but_text_is_told_from_everything_else() {
+        let chunk = |choice: serde_json::Value| {
+            json!({"id": "1", "choices": [choice], "usage": null}).to_string()
+        };
+        let text = |delta: serde_json::Value| {
+            chunk(json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}))
+        };
+        let plain = text(json!({"content": "a \"b\""}));
+        let mut chunks = PlainChunks::default();
+        assert_eq!(chunks.text(plain.as_bytes()), Some(&br#"a \"b\""#[..]));
+        // The second time it is compared, whatever its text.
+        for (said, written) in [("", ""), ("c", "c"), ("\\\"", r#"\\\""#), ("ü\n", "ü\\n")] {
+            let next = text(json!({"content": said}));
+            assert!(chunks.same(next.as_bytes()).is_some(), "{next}");
+            assert_eq!(chunks.text(next.as_bytes()), Some(written.as_bytes()));
+        }
+        for other in [
+            text(json!({"content": "a", "reasoning_content": "b"})),
+            text(json!({"role": "assistant"})),
+            text(json!({"content": null})),
+            text(json!({})),
+            chunk(json!({"index": 1, "delta": {"content": "a"}})),
+            chunk(json!({"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"})),
+            chunk(json!({"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [1]}})),
+            plain.replace("null}", "{\"prompt_tokens\":1}}"),
+            plain.replacen('{', "{\"citations\":[\"a\"],", 1),
+            plain.replace("}]", "},{\"index\":0,\"delta\":{\"content\":\"c\"}}]"),
+            "[DONE]".to_owned(),
+            // The same beginning and end, and something else in between.
+            text(json!({"content": "a"})).replacen("a\"", "a\",\"refusal\":\"b\"", 1),
+            plain.replace("b\\\"\"", "b\\\"\\\\\",\"refusal\":\"\""),
+        ] {
+            assert_eq!(chunks.text(other.as_bytes()), None, "{other}");
+            assert_eq!(PlainChunks::default().text(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_string_is_unescaped_as_any_reader_does(text in any::<String>(), escape in any::<bool>()) {
+            let json = if escape {
+                let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+                format!("\"{escaped}\"")
+            } else {
+                Value::from(text.clone()).to_string()
+            };
+            let inner = json.as_bytes().get(1..json.len() - 1).unwrap();
+            prop_assert_eq!(unescaped(inner).map(Cow::into_owned), Some(text));
+        }
+
+        #[test]
+        fn what_is_no_string_is_not_unescaped(text in "[a\\\\nux0\"]{0,12}") {
+            let read: Option<String> = serde_json::from_str(&format!("\"{text}\"")).ok();
+            // A quote inside would have ended the string before.
+            prop_assume!(!text.contains('"'));
+            prop_assert_eq!(unescaped(text.as_bytes()).map(Cow::into_owned), read);
+        }
     }
 }

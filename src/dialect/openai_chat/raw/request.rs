@@ -275,12 +275,18 @@ impl RawRequest {
         self.members.iter().find(|member| member.name.as_str() == name)
     }
 
-    /// Every member's name and JSON text.
-    pub(super) fn named_texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members.iter().filter_map(|member| {
+    /// Every member's name and JSON text, but those of these names.
+    pub(super) fn named_texts(&self, but: &[&str]) -> impl Iterator<Item = (&str, &str)> {
+        let wanted = |member: &&Member| !but.contains(&member.name.as_str());
+        self.members.iter().filter(wanted).filter_map(|member| {
             let text = std::str::from_utf8(self.body.get(member.value.clone())?).ok()?;
             Some((member.name.as_str(), text))
         })
+    }
+
+    /// The JSON of a member's value.
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.body.get(self.member(name)?.value.clone())
     }
 
     /// The JSON text of a member's value.
