@@ -22,7 +22,7 @@ CACHED = "vk-cached"
 CHAT = "/v1/chat/completions"
 # Between two requests of a connection. At full load the slower of two setups makes its peers wait more
 # often, and to wake them costs it more kernel time per request; so both are asked at the same rate.
-PAUSE_MS = 8
+PAUSE_MS = 16
 
 
 def ask(connection, method, path, text, headers):
@@ -80,27 +80,30 @@ class Misses:
         return int(requests[1])
 
 
-def miss_costs(gateway, load, size, seconds, repeat):
-    """CPU microseconds of a request without and with the cache, and the median of their ratios."""
-    text = body(size)
-    text = text.replace("The quick brown fox said", "QUESTION fox said", 1)
+def miss_costs(gateway, load, size, stream, seconds, repeat):
+    """CPU microseconds of a request without and with the cache, and what the second is to the first: medians.
+
+    Short turns, the first of each pair the second of the next: whoever shares the machine disturbs both alike.
+    """
+    text = body(size, stream).replace("The quick brown fox said", "QUESTION fox said", 1)
     costs = {VIRTUAL_KEY: [], CACHED: []}
-    for _ in range(repeat):
-        for key, taken in costs.items():
-            load.run(key, text, 1, 64)
+    for key in costs:
+        load.run(key, text, 1, 64)
+    for turn in range(repeat):
+        for key in sorted(costs, reverse=turn % 2 == 1):
             before = gateway.cpu()
             requests = load.run(key, text, seconds, 64)
-            taken.append((gateway.cpu() - before) / requests / 1000)
-    ratios = [on / off for off, on in zip(costs[VIRTUAL_KEY], costs[CACHED])]
-    return [statistics.median(values) for values in (costs[VIRTUAL_KEY], costs[CACHED], ratios)]
+            costs[key].append((gateway.cpu() - before) / requests / 1000)
+    off, on = (statistics.median(taken) for taken in costs.values())
+    return off, on, on / off
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tollbridge", required=True)
     parser.add_argument("--mock-provider", required=True)
-    parser.add_argument("--seconds", type=int, default=3, help="length of one measurement")
-    parser.add_argument("--repeat", type=int, default=5, help="measurements per figure; the median counts")
+    parser.add_argument("--seconds", type=int, default=1, help="length of one measurement")
+    parser.add_argument("--repeat", type=int, default=20, help="measurements per figure; the median counts")
     chosen = parser.parse_args()
     cpus = os.cpu_count() or 1
     gateway_cpu, load_cpu = (str(cpus - 1), "0") if cpus > 1 else ("0", "0")
@@ -140,8 +143,9 @@ def virtual_key(name):
 
 def run(chosen, gateway, load):
     print("\n| CPU µs of a miss | cache off | exact cache on | ÷ |\n|---|---|---|---|")
-    for name, size in (("300 B", 300), ("10 KB", 10_240)):
-        off, on, ratio = miss_costs(gateway, load, size, chosen.seconds, chosen.repeat)
+    cases = (("300 B", 300, False), ("10 KB", 10_240, False), ("stream of 64 chunks", 300, True))
+    for name, size, stream in cases:
+        off, on, ratio = miss_costs(gateway, load, size, stream, chosen.seconds, chosen.repeat)
         print(f"| {name} | {off:.1f} | {on:.1f} | {ratio:.3f} |")
     p50, p99 = exact_hit(2000)
     print(f"\nAn exact hit takes {p50:.3f} ms longer than GET /health at p50, {p99:.3f} ms at p99", file=sys.stdout)

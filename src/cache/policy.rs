@@ -2,14 +2,14 @@
 
 use crate::config::cache::{CacheConfig, CacheMode, parse_ttl};
 use crate::config::{Snapshot, VirtualKey};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
-const CACHE_KEY: &str = "x-bf-cache-key";
-const CACHE_TTL: &str = "x-bf-cache-ttl";
-const CACHE_THRESHOLD: &str = "x-bf-cache-threshold";
-const CACHE_TYPE: &str = "x-bf-cache-type";
-const CACHE_NO_STORE: &str = "x-bf-cache-no-store";
+const CACHE_KEY: HeaderName = HeaderName::from_static("x-bf-cache-key");
+const CACHE_TTL: HeaderName = HeaderName::from_static("x-bf-cache-ttl");
+const CACHE_THRESHOLD: HeaderName = HeaderName::from_static("x-bf-cache-threshold");
+const CACHE_TYPE: HeaderName = HeaderName::from_static("x-bf-cache-type");
+const CACHE_NO_STORE: HeaderName = HeaderName::from_static("x-bf-cache-no-store");
 
 /// How one request uses the cache.
 #[derive(Debug, Clone)]

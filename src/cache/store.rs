@@ -27,8 +27,9 @@ pub enum Store {
 /// The memory of this process.
 #[derive(Debug)]
 pub struct Local {
-    memory: Arc<MemoryStore>,
+    /// Dropped first: it still has to write what is in memory.
     journal: Option<Journal>,
+    memory: Arc<MemoryStore>,
 }
 
 /// A store of which the connections belong to the event loop that made them, not to the one that a
@@ -118,6 +119,18 @@ impl Store {
                 };
                 remote.ask(ask).await?
             }
+        }
+    }
+
+    /// The same from a store that need not be waited for; `None` for one that does.
+    pub fn exact_at_once(
+        &self,
+        fingerprint: &Fingerprint,
+        now_ms: i64,
+    ) -> Option<Option<Arc<Entry>>> {
+        match self {
+            Store::Memory(local) => Some(local.memory.exact(fingerprint, now_ms)),
+            Store::Postgres(_) | Store::Redis(..) => None,
         }
     }
 

@@ -95,7 +95,7 @@ impl Subject {
         model: &str,
         embedding_model: &str,
     ) -> Place {
-        let mut text = Canonical::with_room(256);
+        let mut text = Canonical::default();
         text.text(&policy.config.vector_store_namespace);
         text.text(&policy.scope);
         text.text(&policy.cache_key);
@@ -152,7 +152,7 @@ fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Sub
     let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
     // Text in parts and whatever else stands last is looked at more closely.
     let Some(text) = last.text.filter(|_| last.role == b"user") else { return Ok(None) };
-    let mut context = Canonical::with_room(256);
+    let mut context = Canonical::default();
     context.text("chat in pieces");
     context.count(parameters.len());
     for (name, json) in &parameters {
@@ -345,13 +345,9 @@ const NEUTRAL: &[&str] = &[
 /// A request as bytes that two requests have in common only if they are the same: every text is
 /// preceded by its length, every list by its count.
 #[derive(Debug, Default)]
-struct Canonical(Vec<u8>);
+struct Canonical(SmallVec<[u8; 512]>);
 
 impl Canonical {
-    fn with_room(bytes: usize) -> Self {
-        Canonical(Vec::with_capacity(bytes))
-    }
-
     fn outline_message(&mut self, message: &OutlineMessage) {
         self.bytes(message.role);
         match message.text {

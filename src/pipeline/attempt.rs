@@ -230,8 +230,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// An answer that is known already. Boxed: most requests have nothing to do with the cache.
+    /// An answer that is known already. Boxed: most requests need not wait for the cache.
     async fn kept(&self, caching: &mut Caching) -> Option<Hit> {
+        if let Some(found) = caching.look_up_at_once(self.app, self.call, self.target) {
+            return found;
+        }
         let patience = self.target.provider.network.total_timeout;
         Box::pin(caching.look_up(self.app, self.call, self.target, patience)).await
     }

@@ -13,7 +13,8 @@ use super::shadow::{Grading, text_of};
 use super::translate::{CLIENT, Decoded, decoded_answer};
 use crate::app::App;
 use crate::cache::{
-    Bypass, Embedder, Entry, LARGEST, Leader, Place, Policy, Role, Subject, guard, may_keep,
+    Bypass, Embedder, Entry, Follower, LARGEST, Leader, Place, Policy, Role, Subject, guard,
+    may_keep,
 };
 use crate::config::cache::{CacheMode, HitCost};
 use crate::dialect::Dialect;
@@ -138,6 +139,26 @@ impl Caching {
         }
     }
 
+    /// The same as [`Caching::look_up`] where there is nothing to wait for, which most requests for exact
+    /// answers are; `None` where there is.
+    pub(super) fn look_up_at_once(
+        &mut self,
+        app: &App,
+        call: &Call,
+        target: &Target,
+    ) -> Option<Option<Hit>> {
+        if self.policy.semantic || !self.policy.exact {
+            return None;
+        }
+        let place = self.begin(target);
+        let kept = app.cache.store.exact_at_once(&place.fingerprint, app.now_ms())?;
+        let hit = self.exact_hit(kept);
+        if hit.is_none() && self.join(app, place, call.request.stream()).is_some() {
+            return None;
+        }
+        Some(self.end(app, call, hit))
+    }
+
     /// A kept answer for `target`. Waits for an identical request in flight, `patience` at most.
     pub(super) async fn look_up(
         &mut self,
@@ -146,16 +167,25 @@ impl Caching {
         target: &Target,
         patience: Duration,
     ) -> Option<Hit> {
-        let (provider, model) = (&target.provider.name, &target.model);
-        let place = self.subject.place(&self.policy, provider, model, &self.embedding_model);
-        self.place = Some(place);
-        self.leader = None;
-        self.would_be.clear();
+        let place = self.begin(target);
         let streams = call.request.stream();
         let found = match self.exact(app, place, streams, patience).await {
             Some(hit) => Some(hit),
             None => self.similar(app, call, place).await,
         };
+        self.end(app, call, found)
+    }
+
+    fn begin(&mut self, target: &Target) -> Place {
+        let (provider, model) = (&target.provider.name, &target.model);
+        let place = self.subject.place(&self.policy, provider, model, &self.embedding_model);
+        self.place = Some(place);
+        self.leader = None;
+        self.would_be.clear();
+        place
+    }
+
+    fn end(&mut self, app: &App, call: &Call, found: Option<Hit>) -> Option<Hit> {
         let found = found.filter(|hit| self.serves(app, hit));
         match &found {
             Some(hit) => {
@@ -202,9 +232,27 @@ impl Caching {
         let (scope, key) = (&self.policy.scope, &self.policy.cache_key);
         let store = &app.cache.store;
         let kept = store.exact(&place.fingerprint, scope, key, app.now_ms()).await;
-        if let Some(entry) = kept.filter(|entry| self.is_own(entry) && self.is_same(entry)) {
-            return Some(self.hit(entry, None, false));
+        if let Some(hit) = self.exact_hit(kept) {
+            return Some(hit);
         }
+        let follower = self.join(app, place, streams)?;
+        let patience = match follower.streams || streams {
+            true => patience.min(FOLLOWS_A_STREAM),
+            false => patience,
+        };
+        let landed = tokio::time::timeout(patience, follower.landed()).await.ok().flatten();
+        let mut hit = self.exact_hit(landed)?;
+        hit.note.collapsed = true;
+        Some(hit)
+    }
+
+    fn exact_hit(&self, entry: Option<Arc<Entry>>) -> Option<Hit> {
+        let entry = entry.filter(|entry| self.is_own(entry) && self.is_same(entry))?;
+        Some(self.hit(entry, None, false))
+    }
+
+    /// Leads the flight of this request, or follows the one that there is.
+    fn join(&mut self, app: &App, place: Place, streams: bool) -> Option<Follower> {
         if !self.policy.store || self.policy.mode == CacheMode::Shadow {
             return None;
         }
@@ -213,17 +261,7 @@ impl Caching {
                 self.leader = Some(leader);
                 None
             }
-            Role::Follower(follower) => {
-                let patience = match follower.streams || streams {
-                    true => patience.min(FOLLOWS_A_STREAM),
-                    false => patience,
-                };
-                let landed = tokio::time::timeout(patience, follower.landed()).await.ok().flatten();
-                let entry = landed.filter(|entry| self.is_own(entry) && self.is_same(entry))?;
-                let mut hit = self.hit(entry, None, false);
-                hit.note.collapsed = true;
-                Some(hit)
-            }
+            Role::Follower(follower) => Some(follower),
         }
     }
 

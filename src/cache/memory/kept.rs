@@ -23,6 +23,8 @@ pub(super) struct Kept {
     pub(super) rows: Option<Arc<Rows>>,
     /// Bytes that it takes with everything that belongs to it; estimated.
     pub(super) bytes: u64,
+    /// Whether it has been written down. Changed by the one writer only.
+    written: AtomicBool,
     used: AtomicBool,
     row: AtomicUsize,
     place: AtomicUsize,
@@ -30,12 +32,13 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Nowhere yet.
-    pub(super) fn new(entry: Arc<Entry>, rows: Option<Arc<Rows>>) -> Self {
+    pub(super) fn new(entry: Arc<Entry>, rows: Option<Arc<Rows>>, written: bool) -> Self {
         let dimensions = rows.as_ref().map(|rows| rows.dimensions());
         Kept {
             bytes: size(&entry, dimensions),
             entry,
             rows,
+            written: AtomicBool::new(written),
             used: AtomicBool::new(false),
             row: AtomicUsize::new(NOWHERE),
             place: AtomicUsize::new(NOWHERE),
@@ -48,6 +51,11 @@ impl Kept {
         if !self.used.load(Relaxed) {
             self.used.store(true, Relaxed);
         }
+    }
+
+    /// Whether it has been written down.
+    pub(super) fn is_written(&self) -> bool {
+        self.written.load(Relaxed)
     }
 
     /// The row of its vector.
@@ -74,6 +82,8 @@ pub(super) fn size(entry: &Entry, dimensions: Option<usize>) -> u64 {
 pub(super) struct Clock {
     ring: Vec<Arc<Kept>>,
     hand: usize,
+    /// How many have not been written down.
+    pub(super) unwritten: usize,
     /// Of all in the ring.
     pub(super) bytes: u64,
 }
@@ -88,12 +98,20 @@ impl Clock {
     pub(super) fn insert(&mut self, kept: Arc<Kept>) {
         kept.place.store(self.ring.len(), Relaxed);
         self.bytes += kept.bytes;
+        self.unwritten += usize::from(!kept.is_written());
         self.ring.push(kept);
     }
 
     /// Whether it is (still) there.
     pub(super) fn holds(&self, kept: &Kept) -> bool {
         self.ring.get(kept.place.load(Relaxed)).is_some_and(|other| std::ptr::eq(&**other, kept))
+    }
+
+    /// Notes that one is being written down. Whether it has to be: it is there, and has not been.
+    pub(super) fn write_down(&mut self, kept: &Kept) -> bool {
+        let due = self.holds(kept) && !kept.written.swap(true, Relaxed);
+        self.unwritten -= usize::from(due);
+        due
     }
 
     /// Takes one out; the last takes its place.
@@ -104,6 +122,7 @@ impl Clock {
         let place = kept.place.swap(NOWHERE, Relaxed);
         self.ring.swap_remove(place);
         self.bytes -= kept.bytes;
+        self.unwritten -= usize::from(!kept.is_written());
         if let Some(moved) = self.ring.get(place) {
             moved.place.store(place, Relaxed);
         }

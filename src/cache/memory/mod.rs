@@ -80,7 +80,7 @@ impl MemoryStore {
         if kept.entry.expires_ms <= now_ms {
             return None;
         }
-        kept.touch();
+        self.used(&kept);
         Some(kept.entry.clone())
     }
 
@@ -103,13 +103,42 @@ impl MemoryStore {
         now_ms: i64,
     ) -> Vec<(Arc<Entry>, f32)> {
         let Some(rows) = self.partitions.get(partition) else { return Vec::new() };
-        rows.nearest(&Wanted { vector, limit, floor, now_ms, flat_rows: self.flat_rows })
+        let wanted = Wanted { vector, limit, floor, now_ms, flat_rows: self.flat_rows };
+        let mut found = rows.nearest(&wanted);
+        found.iter().for_each(|(kept, _)| self.used(kept));
+        found.drain(..).map(|(kept, cosine)| (kept.entry.clone(), cosine)).collect()
+    }
+
+    /// What has been of use is worth being written down.
+    fn used(&self, kept: &Arc<Kept>) {
+        kept.touch();
+        if kept.is_written() {
+            return;
+        }
+        self.feed(|feed| {
+            let vector = kept.rows.as_ref().and_then(|rows| rows.vector(kept));
+            // Under the writer's lock, so that the journal does not have it behind its removal.
+            let mut clock = self.writer.lock();
+            if clock.write_down(kept) {
+                feed.put(&kept.entry, vector.as_deref());
+            }
+        });
+    }
+
+    /// Whether there is anything that has not been written down.
+    fn has_unwritten(&self) -> bool {
+        self.writer.lock().unwritten > 0
     }
 
     /// Adds an entry in the place of one of the same fingerprint. Without a vector, or with one of
     /// another length than the partition's, it answers the exact request only. One that is larger
     /// than the store is not kept.
     pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
+        self.put_as(entry, vector, false);
+    }
+
+    /// The same, for what the journal has already or not.
+    fn put_as(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>, written: bool) {
         let vector = vector.filter(|vector| !vector.is_empty());
         let sketched = vector.as_deref().map(|vector| (vector, Sketch::of(vector)));
         let mut clock = self.writer.lock();
@@ -121,7 +150,7 @@ impl MemoryStore {
             self.feed(|feed| feed.remove(&entry.fingerprint));
             return;
         }
-        let gone = self.link(&mut clock, entry, sketched);
+        let gone = self.link(&mut clock, entry, sketched, written);
         drop(clock);
         // What is freed is freed without the lock.
         drop(gone);
@@ -198,19 +227,27 @@ impl MemoryStore {
         clock: &mut Clock,
         entry: Arc<Entry>,
         sketched: Option<(&[f32], Sketch)>,
+        written: bool,
     ) -> SmallVec<[Arc<Kept>; 2]> {
         let mut gone = SmallVec::new();
         let row = sketched.and_then(|(vector, sketch)| {
             let rows = self.rows(&entry.partition, vector.len())?;
             Some((rows, vector, sketch))
         });
-        let kept = Arc::new(Kept::new(entry, row.as_ref().map(|(rows, ..)| rows.clone())));
+        // A vector has taken a thousand times as long as writing it down does. An answer without one
+        // may wait until it is of use.
+        let write = !written && row.is_some();
+        let rows = row.as_ref().map(|(rows, ..)| rows.clone());
+        let kept = Arc::new(Kept::new(entry, rows, written || write));
         // Replaced in one step, so that nobody finds nothing in between.
         if let Some(replaced) = self.exact.insert(kept.entry.fingerprint, kept.clone()) {
             self.unlink(clock, &replaced);
+            self.forget(&replaced);
             gone.push(replaced);
         }
-        self.feed(|feed| feed.put(&kept.entry, row.as_ref().map(|(_, vector, _)| *vector)));
+        if write {
+            self.feed(|feed| feed.put(&kept.entry, row.as_ref().map(|(_, vector, _)| *vector)));
+        }
         clock.insert(kept.clone());
         if let Some((rows, vector, sketch)) = row {
             rows.push(&kept, vector, sketch);
@@ -223,10 +260,17 @@ impl MemoryStore {
             let Some(victim) = clock.victim(&kept) else { break };
             self.exact.remove(&victim.entry.fingerprint);
             self.unlink(clock, &victim);
-            self.feed(|feed| feed.remove(&victim.entry.fingerprint));
+            self.forget(&victim);
             gone.push(victim);
         }
         gone
+    }
+
+    /// Has the journal forget one that went, if it knows it.
+    fn forget(&self, kept: &Kept) {
+        if kept.is_written() {
+            self.feed(|feed| feed.remove(&kept.entry.fingerprint));
+        }
     }
 
     /// Takes an entry out of the clock and its rows.

@@ -1,7 +1,8 @@
 //! The store's memory of the last run: a journal in a file.
 //!
-//! Every put and removal is appended; when the file has grown to several times what is alive, a
-//! snapshot of the store takes its place. A request thread writes its record down in memory, where the
+//! What is worth it is appended: an entry with a vector at once, another one when it is first of use,
+//! and the removal of either. At the end everything is written that has not been. When the file has grown
+//! to several times what is alive, a snapshot of the store takes its place. A request thread writes its record down in memory, where the
 //! entry still is at hand, and never waits for a disk: one thread takes what has been written down to
 //! the file, a quarter of a mebibyte at a time or whatever there is twice a second. So a killed process
 //! loses no more than that; the disk itself is waited for after a snapshot and at the end.
@@ -217,7 +218,8 @@ impl Keeper {
             self.compact_if_due();
             std::thread::park_timeout(self.pace.flush);
         }
-        if self.incomplete {
+        let unwritten = self.store.upgrade().is_some_and(|store| store.has_unwritten());
+        if self.incomplete || unwritten {
             self.compact();
         }
         if let Some(file) = &self.file {
@@ -353,7 +355,9 @@ fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Res
     while let Next::Record(record, took) = reader.next()? {
         good += took;
         match record {
-            Record::Put(entry, vector) if entry.expires_ms > now_ms => store.put(entry, vector),
+            Record::Put(entry, vector) if entry.expires_ms > now_ms => {
+                store.put_as(entry, vector, true);
+            }
             Record::Put(entry, _) => {
                 store.clear(&Clear::One(entry.fingerprint));
             }

@@ -16,7 +16,6 @@
 use super::kept::{Kept, NOWHERE};
 use super::simd;
 use super::sketch::Sketch;
-use crate::cache::Entry;
 use parking_lot::{RwLock, RwLockWriteGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -129,7 +128,7 @@ impl Rows {
     }
 
     /// The most similar entries, best first.
-    pub(super) fn nearest(&self, wanted: &Wanted<'_>) -> Vec<(Arc<Entry>, f32)> {
+    pub(super) fn nearest(&self, wanted: &Wanted<'_>) -> Vec<(Arc<Kept>, f32)> {
         if wanted.vector.len() != self.dimensions || wanted.limit == 0 {
             return Vec::new();
         }
@@ -139,8 +138,7 @@ impl Rows {
         } else {
             self.compare_near(&mut best);
         }
-        best.found.iter().for_each(|(kept, _)| kept.touch());
-        best.found.into_iter().map(|(kept, cosine)| (kept.entry.clone(), cosine)).collect()
+        best.found
     }
 
     fn compare_all(&self, best: &mut Best<'_>) {

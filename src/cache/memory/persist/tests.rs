@@ -60,6 +60,12 @@ fn put(store: &MemoryStore, number: u64, scope: &str, expires_ms: i64) {
     store.put(entry(number, (number % 2) as u8, scope, expires_ms).into(), vector);
 }
 
+/// One that is of use at once, and so is written down at once.
+fn put_and_use(store: &MemoryStore, number: u64, scope: &str, expires_ms: i64) {
+    put(store, number, scope, expires_ms);
+    store.exact(&fingerprint(number), 0);
+}
+
 #[test]
 fn a_restart_finds_what_was_there() {
     let folder = Folder::new("restart");
@@ -111,7 +117,7 @@ fn the_file_is_for_the_owner_alone() {
     fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o644)).unwrap();
     let (store, journal) = opened(&folder.file(), 0, Pace { slack: 0, ..QUICK });
     assert_eq!(mode(), 0o600);
-    (0..50).for_each(|_| put(&store, 1, "a", 100));
+    (0..50).for_each(|_| put_and_use(&store, 1, "a", 100));
     wait(|| fs::metadata(folder.file()).unwrap().len() < 1000);
     assert_eq!(mode(), 0o600);
     drop(journal);
@@ -122,7 +128,7 @@ fn journal_of(folder: &Folder, count: u64) -> (Vec<u8>, Vec<usize>) {
     let mut ends = vec![HEADER.len()];
     for number in 0..count {
         let (store, journal) = opened(&folder.file(), 0, PACE);
-        put(&store, number, "a", 100);
+        put_and_use(&store, number, "a", 100);
         journal.close();
         ends.push(fs::metadata(folder.file()).unwrap().len() as usize);
     }
@@ -233,10 +239,11 @@ fn what_was_dropped_is_made_up_for() {
     let folder = Folder::new("dropped");
     let (store, journal) = opened(&folder.file(), 0, Pace { waiting: 2000, ..QUICK });
     for number in 0..200 {
-        put(&store, number, "a", 100);
+        put_and_use(&store, number, "a", 100);
     }
     let large = Entry { answer: vec![1; 5000].into(), ..entry(0, 0, "a", 100) };
     store.put(large.into(), None);
+    store.exact(&fingerprint(0), 0);
     assert!(journal.dropped() > 0);
     let before = content(&store);
     // By a snapshot while it runs, without waiting for the end.
@@ -248,6 +255,7 @@ fn what_was_dropped_is_made_up_for() {
     // And by one at the end.
     let large = Entry { answer: vec![2; 5000].into(), ..entry(1, 0, "a", 100) };
     store.put(large.into(), None);
+    store.exact(&fingerprint(1), 0);
     let before = content(&store);
     journal.close();
     assert_eq!(loaded(&folder.file(), 0), before);
@@ -273,18 +281,39 @@ fn the_cap_holds_at_a_start_and_evictions_are_remembered() {
 }
 
 #[test]
-fn writing_is_on_disk_within_a_moment_without_closing() {
+fn what_is_worth_it_is_on_disk_within_a_moment_without_closing() {
     let folder = Folder::new("moment");
     let (store, journal) = opened(&folder.file(), 0, PACE);
-    put(&store, 1, "a", 100);
+    // 1 has a vector, 3 and 6 have none.
+    (1..=3).for_each(|count| put(&store, count * (count + 1) / 2, "a", 100));
     let start = Instant::now();
+    store.exact(&fingerprint(3), 0);
     let copy = folder.0.join("copy");
-    wait(|| {
+    let found = || {
         fs::copy(folder.file(), &copy).unwrap();
-        loaded(&copy, 0).len() == 1
-    });
+        loaded(&copy, 0).into_keys().collect::<std::collections::BTreeSet<_>>()
+    };
+    wait(|| found() == [fingerprint(1), fingerprint(3)].into());
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
-    drop(journal);
+    journal.close();
+    assert_eq!(found(), [fingerprint(1), fingerprint(3), fingerprint(6)].into());
+}
+
+#[test]
+fn what_went_before_it_was_of_use_leaves_nothing_behind() {
+    let folder = Folder::new("forgotten");
+    let (store, journal) = opened(&folder.file(), 0, PACE);
+    put(&store, 3, "a", 100);
+    let held = store.exact.get(&fingerprint(3)).unwrap();
+    store.clear(&Clear::One(fingerprint(3)));
+    // Somebody had found it just before.
+    store.used(&held);
+    put_and_use(&store, 6, "a", 100);
+    put(&store, 6, "b", 100);
+    journal.close();
+    let found = loaded(&folder.file(), 0);
+    assert_eq!(found.len(), 1);
+    assert_eq!(&*found[&fingerprint(6)].0.scope, "b");
 }
 
 #[test]

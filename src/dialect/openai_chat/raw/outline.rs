@@ -3,7 +3,7 @@
 
 use super::request::RawRequest;
 use super::walk::Walk;
-use memchr::memmem::Finder;
+use aho_corasick::AhoCorasick;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -112,13 +112,12 @@ pub fn unescaped(text: &[u8]) -> Option<Cow<'_, str>> {
 pub const UNSAID: [&str; 6] =
     ["annotations", "images", "audio", "citations", "search_results", "function_call"];
 
-/// With their quotes: every count of tokens has `audio_tokens`.
-static FINDERS: LazyLock<[Finder<'static>; UNSAID.len()]> =
-    LazyLock::new(|| UNSAID.map(|name| Finder::new(&format!("\"{name}\"")).into_owned()));
-
 /// Whether JSON may have a field of [`UNSAID`]; if not, it need not be read for it.
 pub fn may_say_more(json: &[u8]) -> bool {
-    FINDERS.iter().any(|finder| finder.find(json).is_some())
+    // With their quotes: every count of tokens has `audio_tokens`.
+    static FINDER: LazyLock<Option<AhoCorasick>> =
+        LazyLock::new(|| AhoCorasick::new(UNSAID.map(|name| format!("\"{name}\""))).ok());
+    FINDER.as_ref().is_none_or(|finder| finder.is_match(json))
 }
 
 /// Whether a complete answer, which has been read before, is nothing but text that the model ended
