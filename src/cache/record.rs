@@ -40,7 +40,7 @@ struct Head<'a> {
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(PREFIX + 160 + entry.size());
     bytes.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
-    let mut bytes = append(entry, bytes);
+    append(entry, &mut bytes);
     let sum = crc32fast::hash(&bytes[PREFIX..]).to_le_bytes();
     bytes[1..PREFIX].copy_from_slice(&sum);
     bytes
@@ -58,7 +58,7 @@ pub(super) fn decode(bytes: &Bytes) -> Option<Entry> {
 }
 
 /// Appends head and answer, for [`read`].
-pub(super) fn append(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
+pub(super) fn append(entry: &Entry, to: &mut Vec<u8>) {
     let head = Head {
         fingerprint: entry.fingerprint.0,
         partition: entry.partition.0,
@@ -74,10 +74,9 @@ pub(super) fn append(entry: &Entry, to: Vec<u8>) -> Vec<u8> {
         created_ms: entry.created_ms,
         expires_ms: entry.expires_ms,
     };
-    // Writing to a vector cannot fail, and nothing in the head can: nothing is damaged, which is a miss.
-    let Ok(mut to) = postcard::to_extend(&head, to) else { return Vec::new() };
+    // Nothing in the head can fail. If it did, there would be no head, and the record would be a miss.
+    to.extend(postcard::to_allocvec(&head).unwrap_or_default());
     to.extend_from_slice(&entry.answer);
-    to
 }
 
 /// Reads what [`append`] wrote. `share` makes the words that many entries have in common, `answer` keeps

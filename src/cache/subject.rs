@@ -138,6 +138,10 @@ fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Sub
     let mut parameters: SmallVec<[_; 8]> =
         outline.parameters.iter().filter(|(name, _)| !NEUTRAL.contains(name)).collect();
     parameters.sort_unstable();
+    // What stands twice is taken from one place by one reader and from the other by another.
+    if parameters.windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other)) {
+        return Ok(None);
+    }
     for (name, json) in &parameters {
         bypass_for(name, json, config)?;
     }
@@ -159,18 +163,25 @@ fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Sub
         context.text(name);
         context.text(json);
     }
+    context.count(before.len());
     for message in before {
         context.outline_message(message);
     }
     context.outline_rest(last);
     let context = context.digest();
-    if text.len() > LONGEST_QUESTION {
-        let normalised = digest(text).to_vec();
-        return Ok(Some(Subject { context, normalised, question: Arc::default() }));
+    // An escape stands for at least a sixth of its letters.
+    let escapes = memchr::memchr_iter(b'\\', text).count();
+    let whole =
+        |text| Subject { context, normalised: digest(text).to_vec(), question: Arc::default() };
+    if text.len().saturating_sub(5 * escapes) > LONGEST_QUESTION {
+        return Ok(Some(whole(text)));
     }
     let Some(question) = unescaped(text) else { return Ok(None) };
     if question.trim().is_empty() {
         return Err(Bypass::Empty);
+    }
+    if question.len() > LONGEST_QUESTION {
+        return Ok(Some(whole(text)));
     }
     let normalised = normalise(&question).into_bytes();
     Ok(Some(Subject { context, normalised, question: question.into() }))

@@ -41,18 +41,7 @@ struct Collected {
 
 impl Keeper {
     pub(super) fn new(caching: Box<Caching>) -> Self {
-        let collected = Collected {
-            reader: FrameReader::default(),
-            decoder: CLIENT.stream_decoder(),
-            accumulator: Accumulator::default(),
-            events: Vec::new(),
-            text: None,
-            open: None,
-            more: Vec::new(),
-            plain: PlainChunks::default(),
-            size: 0,
-        };
-        Keeper { caching, collected: Some(collected) }
+        Keeper { caching, collected: Some(Collected::new()) }
     }
 
     /// What a client of the stream is told of the cache.
@@ -79,6 +68,20 @@ impl Keeper {
 }
 
 impl Collected {
+    fn new() -> Self {
+        Collected {
+            reader: FrameReader::default(),
+            decoder: CLIENT.stream_decoder(),
+            accumulator: Accumulator::default(),
+            events: Vec::new(),
+            text: None,
+            open: None,
+            more: Vec::new(),
+            plain: PlainChunks::default(),
+            size: 0,
+        }
+    }
+
     /// `None` when the stream cannot be kept.
     fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.size += bytes.len();
@@ -156,9 +159,10 @@ fn first_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (bytes.get(line + 1) == Some(&b'\n')).then(|| bytes.split_at_checked(line + 2)).flatten()
 }
 
-/// The data of an event that has nothing else, in one line.
+/// The data of one event that has nothing else, in one line.
 fn only_data(frame: &[u8]) -> Option<&[u8]> {
-    frame.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")
+    let data = frame.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")?;
+    memchr::memchr2(b'\n', b'\r', data).is_none().then_some(data)
 }
 
 /// Whether an answer or a chunk says anything for which the hub's events have no word.
@@ -180,6 +184,7 @@ pub(super) fn says_more(json: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::llm::Part;
     use serde_json::json;
 
     #[test]
@@ -193,5 +198,62 @@ mod tests {
         assert!(says_more(delta.as_bytes()));
         let cited = json!({"choices": [], "citations": ["https://example.com"]}).to_string();
         assert!(says_more(cited.as_bytes()));
+    }
+
+    /// What is kept of a stream that comes in these pieces.
+    fn collected<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<Response> {
+        let mut collected = Collected::new();
+        for piece in pieces {
+            collected.push(piece)?;
+        }
+        collected.finish(&Outcome::default())
+    }
+
+    fn text_of(response: Option<Response>) -> String {
+        let Some(Response::Chat(chat)) = response else { panic!("nothing was kept") };
+        let [choice] = &*chat.choices else { panic!("one choice: {:?}", chat.choices) };
+        match &*choice.parts {
+            [Part::Text { text, .. }] => text.clone(),
+            other => panic!("text: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn however_a_stream_is_cut_and_written_all_of_it_is_kept() {
+        let chunk = |delta: Value, reason: Value| {
+            json!({"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+        };
+        let words = ["", "When ", "does \"it\" ", "open?\n", "At ", "nine \u{1f600}", "."];
+        let mut chunks = vec![chunk(json!({"role": "assistant", "content": ""}), Value::Null)];
+        chunks.extend(words.map(|word| chunk(json!({"content": word}), Value::Null)));
+        chunks.push(chunk(json!({}), json!("stop")));
+        let mut datas: Vec<String> = chunks.iter().map(Value::to_string).collect();
+        datas.push("[DONE]".to_owned());
+        for (before, after) in [
+            ("data: ", "\n\n"),
+            ("data:", "\n\n"),
+            ("data: ", "\nid: 1\n\n"),
+            ("id: 1\ndata: ", "\n\n"),
+            ("data: ", "\r\n\r\n"),
+            (": ping\n\ndata: ", "\n\n"),
+        ] {
+            let events: Vec<String> =
+                datas.iter().map(|data| format!("{before}{data}{after}")).collect();
+            let whole = events.concat();
+            for at_once in 1..=events.len() {
+                let pieces: Vec<String> = events.chunks(at_once).map(<[_]>::concat).collect();
+                let kept = collected(pieces.iter().map(String::as_bytes));
+                assert_eq!(text_of(kept), words.concat(), "{at_once} of {before:?} {after:?}");
+            }
+            for bytes in [1, 7, 100] {
+                let kept = collected(whole.as_bytes().chunks(bytes));
+                assert_eq!(text_of(kept), words.concat(), "{bytes} of {before:?} {after:?}");
+            }
+            // What broke off is not kept.
+            let end = whole.len() - after.len() - "[DONE]".len() - before.len();
+            let broken = whole.get(..end - chunks[0].to_string().len()).unwrap();
+            assert!(collected([broken.as_bytes()].into_iter()).is_none());
+        }
     }
 }

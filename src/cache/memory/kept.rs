@@ -82,8 +82,6 @@ pub(super) fn size(entry: &Entry, dimensions: Option<usize>) -> u64 {
 pub(super) struct Clock {
     ring: Vec<Arc<Kept>>,
     hand: usize,
-    /// How many have not been written down.
-    pub(super) unwritten: usize,
     /// Of all in the ring.
     pub(super) bytes: u64,
 }
@@ -98,7 +96,6 @@ impl Clock {
     pub(super) fn insert(&mut self, kept: Arc<Kept>) {
         kept.place.store(self.ring.len(), Relaxed);
         self.bytes += kept.bytes;
-        self.unwritten += usize::from(!kept.is_written());
         self.ring.push(kept);
     }
 
@@ -108,10 +105,8 @@ impl Clock {
     }
 
     /// Notes that one is being written down. Whether it has to be: it is there, and has not been.
-    pub(super) fn write_down(&mut self, kept: &Kept) -> bool {
-        let due = self.holds(kept) && !kept.written.swap(true, Relaxed);
-        self.unwritten -= usize::from(due);
-        due
+    pub(super) fn write_down(&self, kept: &Kept) -> bool {
+        self.holds(kept) && !kept.written.swap(true, Relaxed)
     }
 
     /// Takes one out; the last takes its place.
@@ -122,7 +117,6 @@ impl Clock {
         let place = kept.place.swap(NOWHERE, Relaxed);
         self.ring.swap_remove(place);
         self.bytes -= kept.bytes;
-        self.unwritten -= usize::from(!kept.is_written());
         if let Some(moved) = self.ring.get(place) {
             moved.place.store(place, Relaxed);
         }

@@ -9,10 +9,11 @@
 //! |---|---|---|
 //! | a shard of a map | a look-up or an insertion; a walk through 1/64 of the entries | all |
 //! | the rows of a partition | a few blocks of a search (up to some 0.2 ms), one change | searches, the writer |
-//! | the writer's turn | one put with its evictions; [`AT_ONCE`] removals | puts, clears, evictions |
+//! | the journal's records | one record | the writer, the journal's thread |
+//! | the writer's turn | one put with its evictions; [`AT_ONCE`] removals | puts, clears, evictions, first uses |
 //!
 //! They are taken from the bottom up, and only the writer holds two. An exact look-up waits for
-//! nothing but its shard. A big clear lets others have their turn after every few entries. Nothing
+//! nothing but its shard, unless it is the first to find its entry, which is then written down. A big clear lets others have their turn after every few entries. Nothing
 //! is built in the background, since the search needs no graph (see `rows.rs`).
 
 mod kept;
@@ -116,18 +117,13 @@ impl MemoryStore {
             return;
         }
         self.feed(|feed| {
-            let vector = kept.rows.as_ref().and_then(|rows| rows.vector(kept));
             // Under the writer's lock, so that the journal does not have it behind its removal.
-            let mut clock = self.writer.lock();
+            let clock = self.writer.lock();
             if clock.write_down(kept) {
-                feed.put(&kept.entry, vector.as_deref());
+                // What has a vector has been written.
+                feed.put(&kept.entry, None);
             }
         });
-    }
-
-    /// Whether there is anything that has not been written down.
-    fn has_unwritten(&self) -> bool {
-        self.writer.lock().unwritten > 0
     }
 
     /// Adds an entry in the place of one of the same fingerprint. Without a vector, or with one of
@@ -190,10 +186,36 @@ impl MemoryStore {
     pub fn each(&self, mut show: impl FnMut(&Arc<Entry>, Option<&[f32]>)) {
         self.exact.each(
             |_| true,
+            |all| all.iter().for_each(|kept| show(&kept.entry, vector_of(kept).as_deref())),
+        );
+    }
+
+    /// The same, of which every entry is being written down: when one goes from now on, that has to be
+    /// written too.
+    fn each_to_write(&self, mut show: impl FnMut(&Entry, Option<&[f32]>)) {
+        self.exact.each(
+            |_| true,
             |all| {
-                for kept in all {
-                    let vector = kept.rows.as_ref().and_then(|rows| rows.vector(&kept));
-                    show(&kept.entry, vector.as_deref());
+                for kept in &all {
+                    let new = !kept.is_written() && self.writer.lock().write_down(kept);
+                    // One that is not, and was not, has gone meanwhile.
+                    if new || kept.is_written() {
+                        show(&kept.entry, vector_of(kept).as_deref());
+                    }
+                }
+            },
+        );
+    }
+
+    /// Shows what has not been written down, and now is being.
+    fn each_unwritten(&self, mut show: impl FnMut(&Entry)) {
+        self.exact.each(
+            |kept| !kept.is_written(),
+            |all| {
+                for kept in &all {
+                    if self.writer.lock().write_down(kept) {
+                        show(&kept.entry);
+                    }
                 }
             },
         );
@@ -245,12 +267,13 @@ impl MemoryStore {
             self.forget(&replaced);
             gone.push(replaced);
         }
-        if write {
-            self.feed(|feed| feed.put(&kept.entry, row.as_ref().map(|(_, vector, _)| *vector)));
-        }
         clock.insert(kept.clone());
         if let Some((rows, vector, sketch)) = row {
             rows.push(&kept, vector, sketch);
+            // Now that a snapshot would show it with its vector.
+            if write {
+                self.feed(|feed| feed.put(&kept.entry, Some(vector)));
+            }
             if rows.len() == 1 {
                 // What was replaced may have been the last of its partition.
                 self.partitions.insert(kept.entry.partition, rows);
@@ -298,6 +321,10 @@ impl MemoryStore {
             tell(feed);
         }
     }
+}
+
+fn vector_of(kept: &Kept) -> Option<Vec<f32>> {
+    kept.rows.as_ref()?.vector(kept)
 }
 
 impl Spread for Fingerprint {

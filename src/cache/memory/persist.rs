@@ -1,11 +1,13 @@
 //! The store's memory of the last run: a journal in a file.
 //!
-//! What is worth it is appended: an entry with a vector at once, another one when it is first of use,
-//! and the removal of either. At the end everything is written that has not been. When the file has grown
-//! to several times what is alive, a snapshot of the store takes its place. A request thread writes its record down in memory, where the
-//! entry still is at hand, and never waits for a disk: one thread takes what has been written down to
-//! the file, a quarter of a mebibyte at a time or whatever there is twice a second. So a killed process
-//! loses no more than that; the disk itself is waited for after a snapshot and at the end.
+//! What is worth it is appended: an entry with a vector at once, another one when it is first of
+//! use, and the removal of either. At the end everything is written that has not been. When the file
+//! has grown to several times what is alive, a snapshot of the store takes its place.
+//!
+//! A request thread writes its record down in memory, where the entry still is at hand, and never
+//! waits for a disk: one thread takes what has been written down to the file, a quarter of a mebibyte
+//! at a time or whatever there is twice a second. A killed process loses that, and what nobody had
+//! asked for again. The disk itself is waited for after a snapshot and at the end.
 //!
 //! What has to wait for a slow disk is bounded in bytes. Beyond that a put is not written, is
 //! counted, and a snapshot soon makes up for it. A clear is always written.
@@ -129,6 +131,7 @@ impl Journal {
         // Nobody has set it before: it was made here.
         let _set = feed.0.writer.set(thread.thread().clone());
         if store.feed.set(feed.clone()).is_err() {
+            feed.0.records.lock().closed = true;
             return Err(io::Error::other("the store has a journal already"));
         }
         Ok(Journal { feed, thread: Mutex::new(Some(thread)) })
@@ -218,9 +221,9 @@ impl Keeper {
             self.compact_if_due();
             std::thread::park_timeout(self.pace.flush);
         }
-        let unwritten = self.store.upgrade().is_some_and(|store| store.has_unwritten());
-        if self.incomplete || unwritten {
-            self.compact();
+        match self.incomplete {
+            true => self.compact(),
+            false => self.append_the_unwritten(),
         }
         if let Some(file) = &self.file {
             let synced = file.sync_all();
@@ -237,16 +240,33 @@ impl Keeper {
             self.incomplete |= std::mem::take(&mut records.incomplete);
             records.closed
         };
-        if let Some(file) = &mut self.file {
-            let written = file.write_all(&taken);
-            if self.check(written).is_some() {
-                self.length += taken.len() as u64;
-            }
-        }
-        taken.clear();
+        self.write(&mut taken);
         taken.shrink_to(8 * AT_ONCE);
         self.taken = taken;
         !closed
+    }
+
+    fn append_the_unwritten(&mut self) {
+        let Some(store) = self.store.upgrade() else { return };
+        let mut taken = std::mem::take(&mut self.taken);
+        store.each_unwritten(|entry| {
+            append_put(&mut taken, entry, None);
+            if taken.len() >= AT_ONCE {
+                self.write(&mut taken);
+            }
+        });
+        self.write(&mut taken);
+    }
+
+    /// Takes records to the file.
+    fn write(&mut self, records: &mut Vec<u8>) {
+        if let Some(file) = &mut self.file {
+            let written = file.write_all(records);
+            if self.check(written).is_some() {
+                self.length += records.len() as u64;
+            }
+        }
+        records.clear();
     }
 
     fn compact_if_due(&mut self) {
@@ -302,7 +322,7 @@ fn write_snapshot(store: &MemoryStore, path: &Path) -> io::Result<(File, u64)> {
     to.write_all(&HEADER)?;
     let mut length = Ok(HEADER.len() as u64);
     let mut record = Vec::new();
-    store.each(|entry, vector| {
+    store.each_to_write(|entry, vector| {
         if let Ok(so_far) = &mut length {
             record.clear();
             append_put(&mut record, entry, vector);

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::cache::CacheMode;
 use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
+use crate::dialect::openai_chat::raw::RawRequest;
 use crate::llm::Operation;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -255,4 +256,31 @@ proptest! {
         let expected = if is_code { text.trim().to_owned() } else { plainly_normalised(&text) };
         prop_assert_eq!(normalise(&text), expected);
     }
+}
+
+/// What the request in pieces says of itself.
+fn outlined(body: &str) -> Result<Option<Subject>, Bypass> {
+    let request = RawRequest::parse(Operation::Chat, body.to_owned().into()).unwrap();
+    Subject::of_outline(&request.outline().unwrap(), &CacheConfig::default())
+}
+
+#[test]
+fn a_parameter_that_stands_twice_is_looked_at_more_closely() {
+    let messages = r#""model":"m","messages":[{"role":"user","content":"When?"}]"#;
+    let once = format!(r#"{{{messages},"seed":1,"top_p":1}}"#);
+    assert!(outlined(&once).unwrap().is_some());
+    let twice = format!(r#"{{{messages},"seed":1,"seed":2}}"#);
+    assert!(outlined(&twice).unwrap().is_none());
+}
+
+#[test]
+fn how_long_a_question_is_does_not_depend_on_how_it_is_written() {
+    let question = |text: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        outlined(&body).unwrap().unwrap().question
+    };
+    assert_eq!(question(&"\\u4e2d".repeat(600)).chars().count(), 600);
+    assert_eq!(question(&"\\n\\u0041".repeat(900)).len(), 1_800);
+    assert_eq!(&*question(&"a".repeat(2_001)), "");
+    assert_eq!(&*question(&"\\u0041".repeat(2_001)), "");
 }

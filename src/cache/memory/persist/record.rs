@@ -55,13 +55,13 @@ pub(super) struct Reader<R> {
 
 /// Appends a put.
 pub(super) fn append_put(to: &mut Vec<u8>, entry: &Entry, vector: Option<&[f32]>) {
-    append(to, PUT, |mut to| {
+    append(to, PUT, |to| {
         let numbers = vector.unwrap_or_default();
-        // Not even a thousandth of what would not fit.
+        // Vectors have some thousands of numbers; what did not fit would be left out.
         let count = u32::try_from(numbers.len()).unwrap_or_default();
         to.extend_from_slice(&count.to_le_bytes());
         to.extend(numbers.iter().take(count as usize).flat_map(|number| number.to_le_bytes()));
-        record::append(entry, to)
+        record::append(entry, to);
     });
 }
 
@@ -73,18 +73,14 @@ pub(super) fn append_clear(to: &mut Vec<u8>, what: &Clear) {
         Clear::CacheKey(key) => (CACHE_KEY, key.as_bytes()),
         Clear::Everything => (EVERYTHING, &[]),
     };
-    append(to, kind, |mut to| {
-        to.extend_from_slice(about);
-        to
-    });
+    append(to, kind, |to| to.extend_from_slice(about));
 }
 
-fn append(to: &mut Vec<u8>, kind: u8, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+fn append(to: &mut Vec<u8>, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
     let start = to.len();
-    let mut whole = std::mem::take(to);
-    whole.extend_from_slice(&[0; FRAME]);
-    whole.push(kind);
-    *to = write(whole);
+    to.extend_from_slice(&[0; FRAME]);
+    to.push(kind);
+    write(to);
     let Some((frame, payload)) =
         to.get_mut(start..).and_then(|record| record.split_first_chunk_mut::<FRAME>())
     else {

@@ -300,6 +300,27 @@ fn what_is_worth_it_is_on_disk_within_a_moment_without_closing() {
 }
 
 #[test]
+fn what_goes_after_a_snapshot_does_not_come_back() {
+    let folder = Folder::new("replaced");
+    let (store, journal) = opened(&folder.file(), 0, Pace { slack: 0, ..QUICK });
+    put(&store, 3, "a", 100);
+    put(&store, 6, "a", 100);
+    let held = store.exact.get(&fingerprint(3)).unwrap();
+    // The removals make the file longer than what is alive, and so a snapshot due.
+    wait(|| {
+        store.clear(&Clear::One(fingerprint(9)));
+        held.is_written()
+    });
+    put(&store, 3, "b", 100);
+    let copy = folder.0.join("copy");
+    wait(|| {
+        fs::copy(folder.file(), &copy).unwrap();
+        loaded(&copy, 0).into_keys().eq([fingerprint(6)])
+    });
+    drop(journal);
+}
+
+#[test]
 fn what_went_before_it_was_of_use_leaves_nothing_behind() {
     let folder = Folder::new("forgotten");
     let (store, journal) = opened(&folder.file(), 0, PACE);

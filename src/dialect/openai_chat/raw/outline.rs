@@ -4,6 +4,8 @@
 use super::request::RawRequest;
 use super::walk::Walk;
 use aho_corasick::AhoCorasick;
+use memchr::memmem::Finder;
+use serde::de::IgnoredAny;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -123,18 +125,26 @@ pub fn may_say_more(json: &[u8]) -> bool {
 /// Whether a complete answer, which has been read before, is nothing but text that the model ended
 /// itself, or that its bound ended.
 pub fn is_plain_text(answer: &[u8]) -> bool {
+    static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\""));
     let mut walk = Walk::new(answer);
     let mut choices = 0;
     walk.enter(b'{');
     while let Some(name) = walk.name() {
         if name == b"choices" && walk.enter(b'[') {
+            // Twice would be two answers to two readers.
+            if choices > 0 {
+                return false;
+            }
             while walk.item() {
                 choices += 1;
                 if !is_plain_choice(&mut walk) {
                     return false;
                 }
             }
-            if !may_say_more(walk.rest) {
+            if choices == 0 {
+                return false;
+            }
+            if CHOICES.find(walk.rest).is_none() && !may_say_more(walk.rest) {
                 break;
             }
             continue;
@@ -186,6 +196,8 @@ impl PlainChunks {
             return Some(text);
         }
         let (text, rest) = text_of_plain_chunk(chunk)?;
+        // The gateway has not read it before.
+        serde_json::from_slice::<IgnoredAny>(chunk).ok()?;
         let before = chunk.len().checked_sub(rest + 1 + text.len())?;
         self.before = chunk.get(..before)?.to_vec();
         self.after = chunk.get(before + text.len()..)?.to_vec();
@@ -261,14 +273,19 @@ fn is_nothing(value: &[u8]) -> bool {
     matches!(value, b"null" | b"[]" | b"{}")
 }
 
-/// Whether a text, escapes and all, is more than white space.
-fn says_something(mut text: &[u8]) -> bool {
+/// Whether a text, escapes and all, is sound and more than white space. Escapes that need a closer look
+/// (half of a character is none) are for others to look at.
+fn says_something(text: &[u8]) -> bool {
+    let Ok(mut text) = std::str::from_utf8(text) else { return false };
+    if memchr::memmem::find(text.as_bytes(), b"\\u").is_some() {
+        return false;
+    }
     loop {
-        text = match text {
-            [b' ', rest @ ..] | [b'\\', b'n' | b't' | b'r' | b'f', rest @ ..] => rest,
-            // The others that could be blank (`\u0020`) are looked at more closely.
-            [] | [b'\\', b'u', ..] => return false,
-            _ => return true,
+        let trimmed = text.trim_start();
+        let blank = ["\\n", "\\t", "\\r", "\\f"].iter().find_map(|it| trimmed.strip_prefix(it));
+        match blank {
+            Some(rest) => text = rest,
+            None => return !trimmed.is_empty(),
         }
     }
 }
@@ -326,6 +343,7 @@ mod tests {
         for message in [
             json!({"role": "assistant", "content": " "}),
             json!({"role": "assistant", "content": "\n \r\t"}),
+            json!({"role": "assistant", "content": "\u{a0}\n\u{3000}"}),
             json!({"role": "assistant"}),
             json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1"}]}),
             json!({"role": "assistant", "content": "See.", "annotations": [{"type": "url_citation"}]}),
@@ -338,6 +356,16 @@ mod tests {
             answer("stop", json!({"content": "a"})).replacen('{', r#"{"citations":["b"],"#, 1);
         assert!(!is_plain_text(cited.as_bytes()));
         assert!(is_plain_text(cited.replace("[\"b\"]", "[]").as_bytes()));
+        // Half of a character, which no reader of a stream could be given.
+        for half in [&b"Hi \\ud83d"[..], b"Hi \xff"] {
+            let whole = answer("length", json!({"content": "HALF"}));
+            let (before, after) = whole.split_once("HALF").unwrap();
+            assert!(!is_plain_text(&[before.as_bytes(), half, after.as_bytes()].concat()));
+        }
+        let twice = answer("stop", json!({"content": "a"}));
+        assert!(!is_plain_text(twice.replacen('{', r#"{"choices":[],"#, 1).as_bytes()));
+        let again = format!("{},{}", twice.strip_suffix('}').unwrap(), &twice[1..]);
+        assert!(!is_plain_text(again.as_bytes()));
         assert!(!is_plain_text(b"{\"choices\":[]}"));
         assert!(!is_plain_text(b"[]"));
     }
@@ -371,6 +399,8 @@ mod tests {
             plain.replacen('{', "{\"citations\":[\"a\"],", 1),
             plain.replace("}]", "},{\"index\":0,\"delta\":{\"content\":\"c\"}}]"),
             "[DONE]".to_owned(),
+            // Cut off.
+            plain.trim_end_matches(['}', ']']).to_owned(),
             // The same beginning and end, and something else in between.
             text(json!({"content": "a"})).replacen("a\"", "a\",\"refusal\":\"b\"", 1),
             plain.replace("b\\\"\"", "b\\\"\\\\\",\"refusal\":\"\""),
