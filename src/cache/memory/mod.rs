@@ -13,8 +13,9 @@
 //! | the writer's turn | one put with its evictions; [`AT_ONCE`] removals | puts, clears, evictions, first uses |
 //!
 //! They are taken from the bottom up, and only the writer holds two. An exact look-up waits for
-//! nothing but its shard, unless it is the first to find its entry, which is then written down. A big clear lets others have their turn after every few entries. Nothing
-//! is built in the background, since the search needs no graph (see `rows.rs`).
+//! nothing but its shard, unless it is the first to find its entry, which is then written down. A big
+//! clear lets others have their turn after every few entries. Nothing is built in the background,
+//! since the search needs no graph (see `rows.rs`).
 
 mod kept;
 mod persist;
@@ -105,9 +106,9 @@ impl MemoryStore {
     ) -> Vec<(Arc<Entry>, f32)> {
         let Some(rows) = self.partitions.get(partition) else { return Vec::new() };
         let wanted = Wanted { vector, limit, floor, now_ms, flat_rows: self.flat_rows };
-        let mut found = rows.nearest(&wanted);
+        let found = rows.nearest(&wanted);
         found.iter().for_each(|(kept, _)| self.used(kept));
-        found.drain(..).map(|(kept, cosine)| (kept.entry.clone(), cosine)).collect()
+        found.into_iter().map(|(kept, cosine)| (kept.entry.clone(), cosine)).collect()
     }
 
     /// What has been of use is worth being written down.
