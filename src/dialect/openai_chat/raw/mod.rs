@@ -5,20 +5,21 @@
 //! parsed into values and written again.
 
 mod outline;
+mod plain;
 mod reasoning;
 mod request;
 mod response;
 mod stream;
 mod walk;
 
-pub use outline::{
-    Outline, OutlineMessage, PlainChunks, UNSAID, is_plain_text, may_say_more, unescaped,
-};
+pub use outline::{Outline, OutlineMessage};
+pub use plain::{PlainChunks, UNSAID, is_plain_text, may_say_more};
 pub use request::RawRequest;
 pub use response::{
     BYTES_PER_TOKEN, RawResponse, estimated_output, failure_in_answer, splice_extra_fields,
 };
 pub use stream::RawStream;
+pub use walk::unescaped;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
-//! Walks through JSON that has been read before and found sound: pieces of it are looked at as they
-//! stand, at the speed of looking for a quote, and no byte twice. Of unsound JSON it shows something, and
+//! Walks through JSON whose soundness is somebody else's to check, before or after: pieces of it are
+//! looked at as they stand, at the speed of looking for a quote. Of unsound JSON it shows something, and
 //! never panics.
+
+use std::borrow::Cow;
 
 /// A place in JSON.
 #[derive(Debug)]
@@ -92,6 +94,35 @@ impl<'a> Walk<'a> {
 
 fn ends_a_word(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b'}' | b']')
+}
+
+/// The text of what stands between the quotes of a JSON string.
+pub fn unescaped(text: &[u8]) -> Option<Cow<'_, str>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let Some(mut at) = memchr::memchr(b'\\', text.as_bytes()) else {
+        return Some(Cow::Borrowed(text));
+    };
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        let (before, escape) = rest.split_at_checked(at)?;
+        whole.push_str(before);
+        whole.push(match escape.as_bytes().get(1)? {
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            same @ (b'"' | b'\\' | b'/') => char::from(*same),
+            // Of several letters: seldom enough.
+            _ => return serde_json::from_str(&format!("\"{text}\"")).ok().map(Cow::Owned),
+        });
+        rest = escape.get(2..)?;
+        match memchr::memchr(b'\\', rest.as_bytes()) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    whole.push_str(rest);
+    Some(Cow::Owned(whole))
 }
 
 /// Bytes of a string that are looked at one by one: most strings end there, before anything faster has
@@ -221,6 +252,26 @@ mod tests {
                 }
                 prop_assert!(steps < 200);
             }
+        }
+
+        #[test]
+        fn a_string_is_unescaped_as_any_reader_does(text in any::<String>(), escape in any::<bool>()) {
+            let json = if escape {
+                let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+                format!("\"{escaped}\"")
+            } else {
+                Value::from(text.clone()).to_string()
+            };
+            let inner = json.as_bytes().get(1..json.len() - 1).unwrap();
+            prop_assert_eq!(unescaped(inner).map(Cow::into_owned), Some(text));
+        }
+
+        #[test]
+        fn what_is_no_string_is_not_unescaped(text in "[a\\\\nux0\"]{0,12}") {
+            let read: Option<String> = serde_json::from_str(&format!("\"{text}\"")).ok();
+            // A quote inside would have ended the string before.
+            prop_assume!(!text.contains('"'));
+            prop_assert_eq!(unescaped(text.as_bytes()).map(Cow::into_owned), read);
         }
     }
 }
