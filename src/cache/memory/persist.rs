@@ -86,7 +86,7 @@ struct Records {
 }
 
 impl Journal {
-    /// Loads what the file holds into the store and writes from then on what happens in it. Expired
+    /// Loads what the file holds into the store and writes from then on what is worth it. Expired
     /// entries (`now_ms`, Unix milliseconds) are left out and the store's cap holds. Takes about a
     /// second for 100,000 entries. A store has one journal at most.
     ///
