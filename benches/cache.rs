@@ -100,6 +100,7 @@ fn entry(number: u32) -> Entry {
         model: "gpt-4o-mini".into(),
         wire: Wire::OpenaiChat,
         answer: Bytes::from_static(b"{}"),
+        unread: None,
         cost: 1_000,
         latency_us: 500_000,
         tokens: (10, 20),

@@ -1,5 +1,6 @@
 //! What the cache keeps of an answer.
 
+use super::unread::Unread;
 use crate::llm::Wire;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -32,8 +33,11 @@ pub struct Entry {
     pub model: Arc<str>,
     /// The format of `answer`.
     pub wire: Wire,
-    /// The complete answer, unstreamed, in `wire`.
+    /// The complete answer, unstreamed, in `wire`; what came, while it is unread.
     pub answer: Bytes,
+    /// Set while nobody has looked at the answer yet: it has to be read before it is served or leaves
+    /// this process.
+    pub unread: Option<Unread>,
     /// What the answer cost, in nano-dollars.
     pub cost: i64,
     /// How long it took, in microseconds.
@@ -104,6 +108,7 @@ pub(crate) mod fixture {
             model: "gpt-4o-mini".into(),
             wire: Wire::OpenaiChat,
             answer: Bytes::from_static(b"{}"),
+            unread: None,
             cost: 1_000,
             latency_us: 500_000,
             tokens: (10, 20),

@@ -1,14 +1,13 @@
 //! Which answers are kept.
 
-use crate::config::cache::CacheConfig;
 use crate::llm::{Part, Response, StopReason};
 
 /// Answers of more bytes are not kept.
 pub const LARGEST: usize = 1 << 20;
 
 /// Whether somebody else may get this answer: it is complete, it says something, and it is neither a
-/// refusal nor, unless asked for, a call of a tool.
-pub fn may_keep(response: &Response, config: &CacheConfig) -> bool {
+/// refusal nor, unless `keeps_tools`, a call of a tool.
+pub(super) fn may_keep(response: &Response, keeps_tools: bool) -> bool {
     match response {
         Response::Embedding(embedding) => !embedding.data.is_empty(),
         Response::Chat(chat) => {
@@ -18,21 +17,21 @@ pub fn may_keep(response: &Response, config: &CacheConfig) -> bool {
                         Some(
                             StopReason::Stop | StopReason::StopSequence(_) | StopReason::Length,
                         ) => true,
-                        Some(StopReason::ToolCalls) => config.cache_tools,
+                        Some(StopReason::ToolCalls) => keeps_tools,
                         _ => false,
                     };
-                    stopped && says_something(&choice.parts, config)
+                    stopped && says_something(&choice.parts, keeps_tools)
                 })
         }
     }
 }
 
-fn says_something(parts: &[Part], config: &CacheConfig) -> bool {
+fn says_something(parts: &[Part], keeps_tools: bool) -> bool {
     let mut says = false;
     for part in parts {
         match part {
             Part::Text { text, .. } => says |= !text.trim().is_empty(),
-            Part::ToolCall { .. } if config.cache_tools => says = true,
+            Part::ToolCall { .. } if keeps_tools => says = true,
             Part::Reasoning { .. } => {}
             _ => return false,
         }
@@ -52,15 +51,14 @@ mod tests {
 
     #[test]
     fn what_is_no_good_for_others_is_not_kept() {
-        let config = CacheConfig::default();
         let text = || vec![Part::text("At nine.")];
-        assert!(may_keep(&answer(text(), StopReason::Stop), &config));
-        assert!(may_keep(&answer(text(), StopReason::Length), &config));
-        assert!(!may_keep(&answer(text(), StopReason::ContentFilter), &config));
-        assert!(!may_keep(&answer(text(), StopReason::Other("odd".into())), &config));
-        assert!(!may_keep(&answer(vec![Part::text("  ")], StopReason::Stop), &config));
+        assert!(may_keep(&answer(text(), StopReason::Stop), false));
+        assert!(may_keep(&answer(text(), StopReason::Length), false));
+        assert!(!may_keep(&answer(text(), StopReason::ContentFilter), false));
+        assert!(!may_keep(&answer(text(), StopReason::Other("odd".into())), false));
+        assert!(!may_keep(&answer(vec![Part::text("  ")], StopReason::Stop), false));
         let refusal = vec![Part::Refusal { text: "No.".into() }];
-        assert!(!may_keep(&answer(refusal, StopReason::Stop), &config));
+        assert!(!may_keep(&answer(refusal, StopReason::Stop), false));
         let call = || {
             let (id, name) = ("1".into(), "f".into());
             let (arguments, signature, extra) = ("{}".into(), None, Extra::default());
@@ -69,9 +67,9 @@ mod tests {
                 StopReason::ToolCalls,
             )
         };
-        assert!(!may_keep(&call(), &config));
-        assert!(may_keep(&call(), &CacheConfig { cache_tools: true, ..config }));
+        assert!(!may_keep(&call(), false));
+        assert!(may_keep(&call(), true));
         let none = Response::Chat(Box::default());
-        assert!(!may_keep(&none, &CacheConfig::default()));
+        assert!(!may_keep(&none, false));
     }
 }

@@ -21,18 +21,22 @@ mod rest;
 mod stats;
 mod store;
 mod subject;
+mod unread;
 
+#[cfg(test)]
+pub(crate) use entry::fixture;
 pub use entry::{Clear, Entry, Fill, Fingerprint, Partition};
 pub use flight::{Flights, Follower, Leader, Role};
 pub use grades::{Grade, Grades, Report};
 pub use judge::{question_for_judge, verdict_of};
-pub use keep::{LARGEST, may_keep};
+pub use keep::LARGEST;
 pub use local_embedding::LocalModel;
 pub use policy::Policy;
 pub use rest::Rest;
 pub use stats::{Counts, Stats};
 pub use store::{Store, StoreState};
 pub use subject::{Bypass, Place, Subject};
+pub use unread::{Form, Unread};
 
 use crate::config::cache::{CacheConfig, LOCAL};
 use arc_swap::ArcSwapOption;

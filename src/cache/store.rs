@@ -170,13 +170,31 @@ impl Store {
     /// The entry of that id, for showing it; `None` from a store that wants to know its scope too.
     pub async fn find(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Arc<Entry>> {
         match self {
-            Store::Memory(local) => local.memory.get(fingerprint),
+            Store::Memory(local) => local.memory.get(fingerprint)?.read(),
             Store::Postgres(_) => {
                 let none = Arc::default();
                 self.exact(fingerprint, &none, &none, now_ms).await
             }
             Store::Redis(..) => None,
         }
+    }
+
+    /// Whether entries may be kept here as they came, to be read when they are first asked for.
+    pub fn keeps_unread(&self) -> bool {
+        matches!(self, Store::Memory(_))
+    }
+
+    /// An entry that was found here, or that is about to be, with its answer read; `None` when that is
+    /// not for others, and then it is not there any more.
+    pub fn read(&self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
+        if entry.unread.is_none() {
+            return Some(entry);
+        }
+        let read = entry.read();
+        if let Store::Memory(local) = self {
+            local.memory.settle(&entry, read.as_ref());
+        }
+        read
     }
 
     /// Keeps an entry. A shared store gets it beside the request.

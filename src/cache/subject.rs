@@ -102,10 +102,9 @@ impl Subject {
         text.text(if policy.config.cache_by_provider { provider } else { "" });
         text.text(if policy.config.cache_by_model { model } else { "" });
         text.0.extend_from_slice(&self.context);
-        let filters = text.digest();
         let place = |tag: &[u8], more: &[u8]| {
             let mut digest = Sha256::new();
-            digest.update(filters);
+            digest.update(&text.0);
             digest.update(tag);
             digest.update(more);
             half(digest.finalize().into())
@@ -113,7 +112,7 @@ impl Subject {
         Place {
             // Without a model there is no vector, and nobody looks at the partition.
             partition: Partition(match embedding_model {
-                "" => half(filters),
+                "" => [0; 16],
                 model => place(b"similar:", model.as_bytes()),
             }),
             fingerprint: Fingerprint(place(b"exact:", &self.normalised)),

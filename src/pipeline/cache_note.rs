@@ -76,11 +76,11 @@ impl CacheNote {
 
     /// `cache_debug` as JSON text; `None` for an exact miss, of which there is nothing to say.
     pub(super) fn debug(&self, requested: Option<(&str, &str)>) -> Option<String> {
-        let mut debug = Map::new();
-        debug.insert("cache_hit".into(), json!(self.hit));
         if !self.hit && self.embedded_by.is_none() {
             return None;
         }
+        let mut debug = Map::new();
+        debug.insert("cache_hit".into(), json!(self.hit));
         if self.hit {
             let semantic = self.similarity.is_some();
             debug.insert("hit_type".into(), json!(if semantic { "semantic" } else { "direct" }));

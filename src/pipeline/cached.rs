@@ -7,19 +7,17 @@
 use super::cache_asks::{ask_judge, embed};
 use super::cache_note::CacheNote;
 use super::call::{Call, Purpose};
-use super::keeper::says_more;
 use super::record::Outcome;
 use super::shadow::{Grading, text_of};
 use super::translate::{CLIENT, Decoded, decoded_answer};
 use crate::app::App;
 use crate::cache::{
-    Bypass, Embedder, Entry, Follower, LARGEST, Leader, Place, Policy, Role, Subject, guard,
-    may_keep,
+    Bypass, Embedder, Entry, Follower, Form, LARGEST, Leader, Place, Policy, Role, Subject, Unread,
+    guard,
 };
 use crate::config::cache::{CacheMode, HitCost};
 use crate::dialect::Dialect;
-use crate::dialect::openai_chat::raw::is_plain_text;
-use crate::llm::{Cost, Operation, Response};
+use crate::llm::{Cost, Operation};
 use crate::route::Target;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -29,6 +27,11 @@ use std::time::Duration;
 const CANDIDATES: usize = 5;
 /// Candidates for which the judge is asked.
 const JUDGED: usize = 2;
+/// Bytes of an answer as it came, beyond which it is not kept: a stream says the same in more.
+pub(super) const LARGEST_UNREAD: usize = 4 * LARGEST;
+/// Bytes of a stream that may be kept as it came. Its text stands together; what else it has takes many
+/// times the room that it needs.
+const LARGEST_STREAM: usize = 16 << 10;
 /// How long is waited where a stream is concerned: it lands only when it is complete, and whoever wants
 /// one wants its beginning.
 const FOLLOWS_A_STREAM: Duration = Duration::from_secs(10);
@@ -152,7 +155,7 @@ impl Caching {
         }
         let place = self.begin(target);
         let kept = app.cache.store.exact_at_once(&place.fingerprint, app.now_ms())?;
-        let hit = self.exact_hit(kept);
+        let hit = self.exact_hit(app, kept);
         if hit.is_none() && self.join(app, place, call.request.stream()).is_some() {
             return None;
         }
@@ -232,7 +235,7 @@ impl Caching {
         let (scope, key) = (&self.policy.scope, &self.policy.cache_key);
         let store = &app.cache.store;
         let kept = store.exact(&place.fingerprint, scope, key, app.now_ms()).await;
-        if let Some(hit) = self.exact_hit(kept) {
+        if let Some(hit) = self.exact_hit(app, kept) {
             return Some(hit);
         }
         let follower = self.join(app, place, streams)?;
@@ -241,13 +244,14 @@ impl Caching {
             false => patience,
         };
         let landed = tokio::time::timeout(patience, follower.landed()).await.ok().flatten();
-        let mut hit = self.exact_hit(landed)?;
+        let mut hit = self.exact_hit(app, landed)?;
         hit.note.collapsed = true;
         Some(hit)
     }
 
-    fn exact_hit(&self, entry: Option<Arc<Entry>>) -> Option<Hit> {
+    fn exact_hit(&self, app: &App, entry: Option<Arc<Entry>>) -> Option<Hit> {
         let entry = entry.filter(|entry| self.is_own(entry) && self.is_same(entry))?;
+        let entry = app.cache.store.read(entry)?;
         Some(self.hit(entry, None, false))
     }
 
@@ -379,34 +383,38 @@ impl Caching {
         &self.note
     }
 
-    /// Keeps an answer in the client's format, if it is one for others too.
+    /// Keeps a complete answer in the client's format, if it is one for others too.
     pub(super) fn keep(
-        mut self: Box<Self>,
+        self: Box<Self>,
         app: &Arc<App>,
         call: &Arc<Call>,
         body: &[u8],
         outcome: &Outcome,
     ) {
-        let Some(place) = self.place.filter(|_| body.len() <= LARGEST) else { return };
-        // Most answers are, and those need not be decoded to be kept.
-        let is_plain = call.operation == Operation::Chat && is_plain_text(body);
-        if !is_plain && says_more(body) {
-            return;
-        }
-        if !is_plain || !self.would_be.is_empty() {
-            let Some(response) = decoded_answer(call.operation, CLIENT.wire(), body) else {
-                return;
-            };
-            if !may_keep(&response, &self.policy.config) {
-                return;
-            }
-            self.grade(app, call, &response);
-        }
-        if !self.policy.store {
+        let form = match call.operation {
+            Operation::Chat => Form::Chat,
+            Operation::Embedding => Form::Embedding,
+            Operation::ListModels => return,
+        };
+        self.keep_as(form, app, call, body, outcome);
+    }
+
+    /// The same for an answer in any form.
+    pub(super) fn keep_as(
+        mut self: Box<Self>,
+        form: Form,
+        app: &Arc<App>,
+        call: &Arc<Call>,
+        answer: &[u8],
+        outcome: &Outcome,
+    ) {
+        let Some(place) = self.place.filter(|_| answer.len() <= LARGEST_UNREAD) else { return };
+        if !self.policy.store && self.would_be.is_empty() {
             return;
         }
         let now = app.now_ms();
-        let entry = Arc::new(Entry {
+        let keeps_tools = self.policy.config.cache_tools;
+        let mut entry = Arc::new(Entry {
             fingerprint: place.fingerprint,
             partition: place.partition,
             scope: self.policy.scope.clone(),
@@ -417,31 +425,53 @@ impl Caching {
             wire: CLIENT.wire(),
             // A copy: the body is a part of the connection's read buffer, which would be kept whole and
             // could not be used again.
-            answer: Bytes::copy_from_slice(body),
+            answer: Bytes::copy_from_slice(answer),
+            unread: Some(Unread { form, keeps_tools, usage: outcome.usage }),
             cost: outcome.cost.unwrap_or(Cost::ZERO).0,
             latency_us: u64::try_from(outcome.latency.as_micros()).unwrap_or(u64::MAX),
             tokens: (outcome.usage.input, outcome.usage.output),
             created_ms: now,
             expires_ms: now.saturating_add(self.policy.ttl_ms),
         });
+        if !self.may_wait(app, answer, form) {
+            let Some(read) = entry.read() else { return };
+            entry = read;
+        }
+        self.grade(app, call, &entry);
+        if !self.policy.store {
+            return;
+        }
         app.cache.store.put(entry.clone(), self.vector.take());
         if let Some(leader) = self.leader.take() {
             leader.land(entry);
         }
     }
 
+    /// Whether an answer may be kept as it came. Where others look for it, or a question like it finds it,
+    /// it is read at once, and so is a stream of which there is more than it says.
+    fn may_wait(&self, app: &App, answer: &[u8], form: Form) -> bool {
+        form != Form::Embedding
+            && (form != Form::ChatStream || answer.len() <= LARGEST_STREAM)
+            && self.vector.is_none()
+            && self.would_be.is_empty()
+            && app.cache.store.keeps_unread()
+    }
+
     /// Finds out, beside the requests, whether what shadow mode would have served was right.
-    fn grade(&mut self, app: &Arc<App>, call: &Arc<Call>, answer: &Response) {
+    fn grade(&mut self, app: &Arc<App>, call: &Arc<Call>, entry: &Entry) {
         if self.would_be.is_empty() {
             return;
         }
+        let Some(answer) = decoded_answer(call.operation, entry.wire, &entry.answer) else {
+            return;
+        };
         let grading = Grading {
             app: app.clone(),
             call: call.clone(),
             judge: self.policy.config.judge_model.clone(),
             embedder: self.embedder.clone(),
             question: self.subject.question.clone(),
-            answer: text_of(answer),
+            answer: text_of(&answer),
         };
         let would_be = std::mem::take(&mut self.would_be);
         tokio::spawn(async move {

@@ -44,6 +44,7 @@ fn entry(id: u16, scope: &str, cache_key: &str) -> Entry {
         model: "gpt-4o".into(),
         wire: Wire::Anthropic,
         answer: Bytes::from(format!("{{\"answer\":{id}}}").repeat(300)),
+        unread: None,
         cost: 12_345,
         latency_us: 678,
         tokens: (9, 10),

@@ -1,7 +1,8 @@
 //! Tests of the store: the hard filter against a model, the search against plain arithmetic.
 
 use super::*;
-use crate::llm::Wire;
+use crate::cache::{Form, Unread};
+use crate::llm::{Usage, Wire};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -68,6 +69,7 @@ pub(super) fn entry(number: u64, partition_number: u8, scope: &str, expires_ms: 
         model: "gpt-4o-mini".into(),
         wire: Wire::Anthropic,
         answer: Bytes::from(vec![7; 100]),
+        unread: None,
         cost: -3,
         latency_us: 1_200_000,
         tokens: (10, 20),
@@ -92,6 +94,52 @@ fn an_exact_entry_is_found_until_it_expires() {
     assert_eq!(store.remove_expired(100), 1);
     assert_eq!(store.get(&fingerprint(1)), None);
     assert_eq!(store.fill(), Fill::default());
+}
+
+/// An entry of which the answer is as it came: kept if it is an answer.
+pub(super) fn unread(number: u64, answer: &str) -> Arc<Entry> {
+    let (form, usage) = (Form::Chat, Usage::default());
+    let unread = Some(Unread { form, keeps_tools: false, usage });
+    Arc::new(Entry { answer: answer.to_owned().into(), unread, ..entry(number, 0, "a", 100) })
+}
+
+pub(super) const ANSWER: &str =
+    r#"{"choices":[{"message":{"content":"At nine."},"finish_reason":"stop"}]}"#;
+pub(super) const REFUSAL: &str =
+    r#"{"choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}"#;
+
+#[test]
+fn what_was_kept_unread_is_read_once_and_stays_if_it_is_for_others() {
+    let store = MemoryStore::new(ROOM);
+    store.put(unread(1, ANSWER), None);
+    store.put(unread(2, REFUSAL), None);
+    let first = store.exact(&fingerprint(1), 0).unwrap();
+    let read = first.read().unwrap();
+    store.settle(&first, Some(&read));
+    // A second reader that has found the same before changes nothing.
+    store.settle(&first, first.read().as_ref());
+    assert!(Arc::ptr_eq(&store.exact(&fingerprint(1), 0).unwrap(), &read));
+    assert_eq!((read.unread, &*read.answer), (None, ANSWER.as_bytes()));
+    let refusal = store.exact(&fingerprint(2), 0).unwrap();
+    assert_eq!(refusal.read(), None);
+    store.settle(&refusal, None);
+    assert_eq!(store.exact(&fingerprint(2), 0), None);
+    assert_eq!(store.fill().entries, 1);
+}
+
+#[test]
+fn what_was_removed_or_replaced_while_it_was_read_does_not_come_back() {
+    let store = MemoryStore::new(ROOM);
+    store.put(unread(1, ANSWER), None);
+    let found = store.exact(&fingerprint(1), 0).unwrap();
+    store.clear(&Clear::Everything);
+    store.settle(&found, found.read().as_ref());
+    assert_eq!(store.exact(&fingerprint(1), 0), None);
+    let newer = Arc::new(entry(1, 0, "a", 100));
+    store.put(newer.clone(), None);
+    store.settle(&found, found.read().as_ref());
+    store.settle(&found, None);
+    assert!(Arc::ptr_eq(&store.exact(&fingerprint(1), 0).unwrap(), &newer));
 }
 
 #[test]

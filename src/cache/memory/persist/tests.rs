@@ -1,4 +1,4 @@
-use super::super::tests::{Dice, entry, fingerprint};
+use super::super::tests::{ANSWER, Dice, REFUSAL, entry, fingerprint, unread};
 use super::*;
 use crate::cache::Partition;
 use std::collections::BTreeMap;
@@ -335,6 +335,53 @@ fn what_went_before_it_was_of_use_leaves_nothing_behind() {
     let found = loaded(&folder.file(), 0);
     assert_eq!(found.len(), 1);
     assert_eq!(&*found[&fingerprint(6)].0.scope, "b");
+}
+
+/// In the order of the numbers: settled and used, unread, not for others.
+fn put_unread(store: &MemoryStore) {
+    for (number, answer) in [(1, ANSWER), (2, ANSWER), (3, REFUSAL)] {
+        store.put(unread(number, answer), None);
+    }
+    let found = store.exact(&fingerprint(1), 0).unwrap();
+    store.settle(&found, found.read().as_ref());
+    // Found, and not read yet.
+    store.exact(&fingerprint(2), 0).unwrap();
+    store.exact(&fingerprint(3), 0).unwrap();
+}
+
+#[test]
+fn what_is_written_has_been_read() {
+    let folder = Folder::new("unread");
+    let (store, journal) = opened(&folder.file(), 0, QUICK);
+    put_unread(&store);
+    journal.close();
+    let at_the_end = loaded(&folder.file(), 0);
+    let (file, _length) = write_snapshot(&store, &folder.0.join("snapshot")).unwrap();
+    drop(file);
+    for content in [at_the_end, loaded(&folder.0.join("snapshot"), 0)] {
+        assert_eq!(content.keys().copied().collect::<Vec<_>>(), [fingerprint(1), fingerprint(2)]);
+        for (entry, _vector) in content.values() {
+            assert_eq!((entry.unread, &*entry.answer), (None, ANSWER.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn what_is_read_after_a_snapshot_and_cleared_does_not_come_back() {
+    let folder = Folder::new("unread-snapshot");
+    let (store, journal) = opened(&folder.file(), 0, QUICK);
+    store.put(unread(1, ANSWER), None);
+    store.put(unread(2, ANSWER), None);
+    // Written down by it, and so have to be written off when they go.
+    let (_file, _length) = write_snapshot(&store, &folder.0.join("snapshot")).unwrap();
+    for number in [1, 2] {
+        let found = store.exact(&fingerprint(number), 0).unwrap();
+        store.settle(&found, found.read().as_ref());
+    }
+    store.clear(&Clear::One(fingerprint(1)));
+    journal.close();
+    let left: Vec<_> = loaded(&folder.file(), 0).into_keys().collect();
+    assert_eq!(left, [fingerprint(2)]);
 }
 
 #[test]

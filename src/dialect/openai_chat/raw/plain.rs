@@ -88,10 +88,11 @@ pub struct PlainChunks {
 }
 
 impl PlainChunks {
-    /// What a chunk adds to the text, as it is written in JSON; `None` when it says anything else.
-    pub fn text<'a>(&mut self, chunk: &'a [u8]) -> Option<&'a [u8]> {
+    /// What a chunk adds to the text, as it is written in JSON, and how many bytes follow it; `None` when
+    /// it says anything else.
+    pub fn text<'a>(&mut self, chunk: &'a [u8]) -> Option<(&'a [u8], usize)> {
         if let Some(text) = self.same(chunk) {
-            return Some(text);
+            return Some((text, self.after.len()));
         }
         let (text, rest) = text_of_plain_chunk(chunk)?;
         // The gateway has not read it before.
@@ -99,7 +100,7 @@ impl PlainChunks {
         let before = chunk.len().checked_sub(rest + 1 + text.len())?;
         self.before = chunk.get(..before)?.to_vec();
         self.after = chunk.get(before + text.len()..)?.to_vec();
-        Some(text)
+        Some((text, self.after.len()))
     }
 
     fn same<'a>(&self, chunk: &'a [u8]) -> Option<&'a [u8]> {
@@ -244,13 +245,18 @@ mod tests {
             chunk(json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}))
         };
         let plain = text(json!({"content": "a \"b\""}));
+        fn added<'a>(chunks: &mut PlainChunks, chunk: &'a str) -> Option<&'a [u8]> {
+            let (text, after) = chunks.text(chunk.as_bytes())?;
+            assert!(chunk.as_bytes().get(..chunk.len() - after).unwrap().ends_with(text));
+            Some(text)
+        }
         let mut chunks = PlainChunks::default();
-        assert_eq!(chunks.text(plain.as_bytes()), Some(&br#"a \"b\""#[..]));
+        assert_eq!(added(&mut chunks, &plain), Some(&br#"a \"b\""#[..]));
         // The second time it is compared, whatever its text.
         for (said, written) in [("", ""), ("c", "c"), ("\\\"", r#"\\\""#), ("ü\n", "ü\\n")] {
             let next = text(json!({"content": said}));
             assert!(chunks.same(next.as_bytes()).is_some(), "{next}");
-            assert_eq!(chunks.text(next.as_bytes()), Some(written.as_bytes()));
+            assert_eq!(added(&mut chunks, &next), Some(written.as_bytes()));
         }
         for other in [
             text(json!({"content": "a", "reasoning_content": "b"})),

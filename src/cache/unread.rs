@@ -1,0 +1,121 @@
+//! Answers that are kept as they came. Most are never asked for again: whether one may be kept, and what
+//! its stream says as a whole, is found out when it first is.
+
+use super::entry::Entry;
+use super::keep::{LARGEST, may_keep};
+use crate::dialect::openai_chat::OpenaiChat;
+use crate::dialect::openai_chat::raw::{UNSAID, is_plain_text, may_say_more};
+use crate::dialect::sse::FrameReader;
+use crate::dialect::{ClientDialect, Dialect};
+use crate::llm::{Accumulator, EmbeddingRequest, Request, Response, Usage};
+use bytes::Bytes;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The client's format, in which answers come.
+const CLIENT: &OpenaiChat = &OpenaiChat;
+
+/// What has to be known to read an answer later.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Unread {
+    /// What it is.
+    pub form: Form,
+    /// Whether calls of tools may be kept.
+    pub keeps_tools: bool,
+    /// What the answer used. A stream's client may not have asked for it; whoever asks next may.
+    pub usage: Usage,
+}
+
+/// What an unread answer is, in the client's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A complete answer to a chat request.
+    Chat,
+    /// The events of a stream.
+    ChatStream,
+    /// A complete answer to a request for embeddings.
+    Embedding,
+}
+
+impl Entry {
+    /// The entry with its answer complete and unstreamed; `None` when that is not for others.
+    pub fn read(self: &Arc<Self>) -> Option<Arc<Entry>> {
+        let Some(unread) = self.unread else { return Some(self.clone()) };
+        let answer = match unread.form {
+            Form::ChatStream => whole(&self.answer, unread.usage)?,
+            Form::Chat | Form::Embedding => self.answer.clone(),
+        };
+        if answer.len() > LARGEST || !is_for_others(&answer, &unread) {
+            return None;
+        }
+        Some(Arc::new(Entry { answer, unread: None, ..Entry::clone(self) }))
+    }
+}
+
+fn is_for_others(answer: &[u8], unread: &Unread) -> bool {
+    let request = match unread.form {
+        // Most are, and need not be decoded.
+        Form::Chat | Form::ChatStream if is_plain_text(answer) => return true,
+        Form::Chat | Form::ChatStream => Request::Chat(Box::default()),
+        Form::Embedding => Request::Embedding(EmbeddingRequest::default()),
+    };
+    let response = CLIENT.decode_response(&request, answer);
+    response.is_ok_and(|response| may_keep(&response, unread.keeps_tools)) && !says_more(answer)
+}
+
+/// The events of a stream as one answer.
+fn whole(events: &[u8], usage: Usage) -> Option<Bytes> {
+    let mut reader = FrameReader::default();
+    let mut decoder = CLIENT.stream_decoder();
+    let mut accumulator = Accumulator::default();
+    let mut decoded = Vec::new();
+    reader.push(events);
+    while let Some(frame) = reader.next_frame().ok()? {
+        let Some(data) = &frame.data else { continue };
+        if says_more(data) {
+            return None;
+        }
+        decoder.decode(&frame, &mut decoded).ok()?;
+        decoded.drain(..).for_each(|event| accumulator.push(&event));
+    }
+    decoder.finish(&mut decoded);
+    decoded.drain(..).for_each(|event| accumulator.push(&event));
+    let mut chat = accumulator.finish().ok()?;
+    chat.usage = Some(usage);
+    Some(CLIENT.encode_response(&Response::Chat(Box::new(chat))))
+}
+
+/// Whether an answer or a chunk says anything for which the hub's events have no word.
+fn says_more(json: &[u8]) -> bool {
+    if !may_say_more(json) {
+        return false;
+    }
+    let Ok(json) = serde_json::from_slice::<Value>(json) else { return true };
+    let choices = json["choices"].as_array().into_iter().flatten();
+    let said = choices.flat_map(|choice| [&choice["delta"], &choice["message"]]);
+    let filled = |value: &Value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => false,
+    };
+    said.chain([&json]).any(|object| UNSAID.iter().any(|name| filled(&object[*name])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_would_be_lost_is_seen_and_what_is_only_talked_of_is_not() {
+        let answer = |message: Value| json!({"choices": [{"message": message}]}).to_string();
+        let plain = answer(json!({"content": "annotations and images", "annotations": []}));
+        assert!(!says_more(plain.as_bytes()));
+        let found = answer(json!({"content": "[1]", "annotations": [{"type": "url_citation"}]}));
+        assert!(says_more(found.as_bytes()));
+        let delta = json!({"choices": [{"delta": {"images": [{"index": 0}]}}]}).to_string();
+        assert!(says_more(delta.as_bytes()));
+        let cited = json!({"choices": [], "citations": ["https://example.com"]}).to_string();
+        assert!(says_more(cited.as_bytes()));
+    }
+}
