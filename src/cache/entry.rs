@@ -5,12 +5,13 @@ use crate::llm::Wire;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Names a request exactly: its partition and its normalised input. Also the id of the entry.
+/// Names a request exactly: its hard filters and its normalised input. Also the id of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 16]);
 
 /// The hard filters of an entry as one value: scope, cache key, provider, model, parameters and
-/// everything that was said before the question. Entries of other partitions are never looked at.
+/// everything that was said before the question. Entries of other partitions are never looked at. All
+/// zeros where no question is compared, since nothing is looked for there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Partition(pub [u8; 16]);
 

@@ -36,7 +36,7 @@ pub use rest::Rest;
 pub use stats::{Counts, Stats};
 pub use store::{Store, StoreState};
 pub use subject::{Bypass, Place, Subject};
-pub use unread::{Form, Unread};
+pub use unread::{Form, StreamReader, Unread};
 
 use crate::config::cache::{CacheConfig, LOCAL};
 use arc_swap::ArcSwapOption;

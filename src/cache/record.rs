@@ -57,8 +57,9 @@ pub(super) fn decode(bytes: &Bytes) -> Option<Entry> {
     read(rest, |word| word.into(), |answer| bytes.slice_ref(answer))
 }
 
-/// Appends head and answer, for [`read`].
+/// Appends head and answer, for [`read`]. The answer has been read.
 pub(super) fn append(entry: &Entry, to: &mut Vec<u8>) {
+    debug_assert!(entry.unread.is_none());
     let head = Head {
         fingerprint: entry.fingerprint.0,
         partition: entry.partition.0,

@@ -6,8 +6,8 @@ use super::keep::{LARGEST, may_keep};
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::{UNSAID, is_plain_text, may_say_more};
 use crate::dialect::sse::FrameReader;
-use crate::dialect::{ClientDialect, Dialect};
-use crate::llm::{Accumulator, EmbeddingRequest, Request, Response, Usage};
+use crate::dialect::{ClientDialect, Dialect, StreamDecoder};
+use crate::llm::{Accumulator, EmbeddingRequest, Event, Request, Response, Usage};
 use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
@@ -65,24 +65,60 @@ fn is_for_others(answer: &[u8], unread: &Unread) -> bool {
 
 /// The events of a stream as one answer.
 fn whole(events: &[u8], usage: Usage) -> Option<Bytes> {
-    let mut reader = FrameReader::default();
-    let mut decoder = CLIENT.stream_decoder();
-    let mut accumulator = Accumulator::default();
-    let mut decoded = Vec::new();
-    reader.push(events);
-    while let Some(frame) = reader.next_frame().ok()? {
-        let Some(data) = &frame.data else { continue };
-        if says_more(data) {
-            return None;
+    let mut reader = StreamReader::default();
+    reader.push(events)?;
+    reader.finish(usage)
+}
+
+/// Reads a stream in the client's format as one answer.
+pub struct StreamReader {
+    frames: FrameReader,
+    decoder: Box<dyn StreamDecoder>,
+    accumulator: Accumulator,
+    /// Room for events.
+    decoded: Vec<Event>,
+}
+
+impl Default for StreamReader {
+    fn default() -> Self {
+        StreamReader {
+            frames: FrameReader::default(),
+            decoder: CLIENT.stream_decoder(),
+            accumulator: Accumulator::default(),
+            decoded: Vec::new(),
         }
-        decoder.decode(&frame, &mut decoded).ok()?;
-        decoded.drain(..).for_each(|event| accumulator.push(&event));
     }
-    decoder.finish(&mut decoded);
-    decoded.drain(..).for_each(|event| accumulator.push(&event));
-    let mut chat = accumulator.finish().ok()?;
-    chat.usage = Some(usage);
-    Some(CLIENT.encode_response(&Response::Chat(Box::new(chat))))
+}
+
+impl StreamReader {
+    /// Takes what comes next of it, cut anywhere; `None` when the stream is not for others.
+    pub fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        self.frames.push(bytes);
+        while let Some(frame) = self.frames.next_frame().ok()? {
+            let Some(data) = &frame.data else { continue };
+            if says_more(data) {
+                return None;
+            }
+            self.decoder.decode(&frame, &mut self.decoded).ok()?;
+            self.accumulate();
+        }
+        Some(())
+    }
+
+    /// The complete answer, which used so much; `None` when the stream has broken off.
+    pub fn finish(mut self, usage: Usage) -> Option<Bytes> {
+        self.decoder.finish(&mut self.decoded);
+        self.accumulate();
+        let mut chat = self.accumulator.finish().ok()?;
+        chat.usage = Some(usage);
+        let answer = CLIENT.encode_response(&Response::Chat(Box::new(chat)));
+        // Without the room that it had for growing.
+        Some(Bytes::copy_from_slice(&answer))
+    }
+
+    fn accumulate(&mut self) {
+        self.decoded.drain(..).for_each(|event| self.accumulator.push(&event));
+    }
 }
 
 /// Whether an answer or a chunk says anything for which the hub's events have no word.

@@ -27,11 +27,6 @@ use std::time::Duration;
 const CANDIDATES: usize = 5;
 /// Candidates for which the judge is asked.
 const JUDGED: usize = 2;
-/// Bytes of an answer as it came, beyond which it is not kept: a stream says the same in more.
-pub(super) const LARGEST_UNREAD: usize = 4 * LARGEST;
-/// Bytes of a stream that may be kept as it came. Its text stands together; what else it has takes many
-/// times the room that it needs.
-const LARGEST_STREAM: usize = 16 << 10;
 /// How long is waited where a stream is concerned: it lands only when it is complete, and whoever wants
 /// one wants its beginning.
 const FOLLOWS_A_STREAM: Duration = Duration::from_secs(10);
@@ -61,6 +56,8 @@ pub(super) struct Caching {
     leader: Option<Leader>,
     note: CacheNote,
     missed: bool,
+    /// Whether there is an entry of this fingerprint that asks something else.
+    differs: bool,
     /// What shadow mode would have served.
     would_be: Vec<Candidate>,
 }
@@ -138,6 +135,7 @@ impl Caching {
             place: None,
             leader: None,
             missed: false,
+            differs: false,
             would_be: Vec::new(),
         }
     }
@@ -249,8 +247,12 @@ impl Caching {
         Some(hit)
     }
 
-    fn exact_hit(&self, app: &App, entry: Option<Arc<Entry>>) -> Option<Hit> {
-        let entry = entry.filter(|entry| self.is_own(entry) && self.is_same(entry))?;
+    fn exact_hit(&mut self, app: &App, entry: Option<Arc<Entry>>) -> Option<Hit> {
+        let entry = entry?;
+        self.differs = !self.is_own(&entry) || !self.is_same(&entry);
+        if self.differs {
+            return None;
+        }
         let entry = app.cache.store.read(entry)?;
         Some(self.hit(entry, None, false))
     }
@@ -370,6 +372,7 @@ impl Caching {
     }
 
     fn hit(&self, entry: Arc<Entry>, similarity: Option<f32>, judged: bool) -> Hit {
+        debug_assert!(entry.unread.is_none());
         let mut note = self.note.clone();
         note.hit = true;
         note.similarity = similarity;
@@ -383,7 +386,8 @@ impl Caching {
         &self.note
     }
 
-    /// Keeps a complete answer in the client's format, if it is one for others too.
+    /// Keeps a complete answer in the client's format. Whether it is one for others is found out now or
+    /// when it is first asked for.
     pub(super) fn keep(
         self: Box<Self>,
         app: &Arc<App>,
@@ -408,7 +412,7 @@ impl Caching {
         answer: &[u8],
         outcome: &Outcome,
     ) {
-        let Some(place) = self.place.filter(|_| answer.len() <= LARGEST_UNREAD) else { return };
+        let Some(place) = self.place.filter(|_| answer.len() <= LARGEST) else { return };
         if !self.policy.store && self.would_be.is_empty() {
             return;
         }
@@ -433,7 +437,7 @@ impl Caching {
             created_ms: now,
             expires_ms: now.saturating_add(self.policy.ttl_ms),
         });
-        if !self.may_wait(app, answer, form) {
+        if !self.may_wait(app, form) {
             let Some(read) = entry.read() else { return };
             entry = read;
         }
@@ -447,13 +451,14 @@ impl Caching {
         }
     }
 
-    /// Whether an answer may be kept as it came. Where others look for it, or a question like it finds it,
-    /// it is read at once, and so is a stream of which there is more than it says.
-    fn may_wait(&self, app: &App, answer: &[u8], form: Form) -> bool {
+    /// Whether an answer may be kept as it came. It is read at once where other nodes or a question like
+    /// it may find it, and where it could take the place of one that is for others.
+    fn may_wait(&self, app: &App, form: Form) -> bool {
         form != Form::Embedding
-            && (form != Form::ChatStream || answer.len() <= LARGEST_STREAM)
             && self.vector.is_none()
             && self.would_be.is_empty()
+            && self.leader.is_some()
+            && !self.differs
             && app.cache.store.keeps_unread()
     }
 

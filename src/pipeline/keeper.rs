@@ -1,13 +1,19 @@
 //! A stream on its way to the client, collected to be kept.
 
 use super::cache_note::CacheNote;
-use super::cached::{Caching, LARGEST_UNREAD};
+use super::cached::Caching;
 use super::call::Call;
 use super::record::Outcome;
 use crate::app::App;
-use crate::cache::Form;
+use crate::cache::{Form, LARGEST, StreamReader};
 use crate::dialect::openai_chat::raw::PlainChunks;
+use crate::llm::Usage;
+use bytes::Bytes;
 use std::sync::Arc;
+
+/// Bytes of a stream besides its text that may be held. What else it says takes many times the room that
+/// it needs.
+const MOST_OTHER: usize = 16 << 10;
 
 /// Collects a stream, as the client gets it, to be kept when it is complete. Nothing of its bytes is held,
 /// so that their room can be used again for what follows.
@@ -23,7 +29,13 @@ struct Collected {
     events: Vec<u8>,
     /// What is missing of the last event, to which text may be added. Empty if it is complete.
     end: Vec<u8>,
+    /// Whether what comes next is in the middle of an event.
+    is_within: bool,
     plain: PlainChunks,
+    /// Bytes that were not only text since the reader was given any.
+    other: usize,
+    /// Set once there was more of those than would be kept: they are read as they come.
+    reader: Option<Box<StreamReader>>,
     size: usize,
 }
 
@@ -40,7 +52,7 @@ impl Keeper {
     /// The client gets these bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if let Some(collected) = &mut self.collected
-            && !collected.push(bytes)
+            && collected.push(bytes).is_none()
         {
             // Nothing is kept of it, so nothing needs to be remembered either.
             self.collected = None;
@@ -49,38 +61,49 @@ impl Keeper {
 
     /// The stream is complete.
     pub(super) fn keep(self, app: &Arc<App>, call: &Arc<Call>, outcome: &Outcome) {
-        let Some(collected) = self.collected else { return };
-        self.caching.keep_as(Form::ChatStream, app, call, &collected.finish(), outcome);
+        let kept = self.collected.and_then(|collected| collected.finish(outcome.usage));
+        if let Some((form, answer)) = kept {
+            self.caching.keep_as(form, app, call, &answer, outcome);
+        }
     }
 }
 
 impl Collected {
-    /// Whether the stream can still be kept.
-    fn push(&mut self, bytes: &[u8]) -> bool {
+    /// `None` when the stream cannot be kept.
+    fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.size += bytes.len();
-        if self.size > LARGEST_UNREAD {
-            return false;
+        if self.size > 4 * LARGEST {
+            return None;
         }
         let mut rest = bytes;
         while !rest.is_empty() {
             let (event, after) = first_event(rest).unwrap_or((rest, &[]));
             rest = after;
             if !self.push_text(event) {
-                self.complete();
-                self.events.extend_from_slice(event);
+                self.push_other(event)?;
             }
         }
-        true
+        Some(())
+    }
+
+    fn push_other(&mut self, event: &[u8]) -> Option<()> {
+        self.complete();
+        self.events.extend_from_slice(event);
+        self.is_within = !self.events.ends_with(b"\n\n");
+        self.other += event.len();
+        if self.other > MOST_OTHER {
+            self.other = 0;
+            self.reader.get_or_insert_default().push(&self.events)?;
+            self.events.clear();
+        }
+        Some(())
     }
 
     /// Takes an event that does nothing but add to the text; whether it is one.
     fn push_text(&mut self, event: &[u8]) -> bool {
-        let is_open = !self.end.is_empty();
-        // Else this is the rest of an event that has begun before.
-        let begins = is_open || self.events.is_empty() || self.events.ends_with(b"\n\n");
-        let Some(data) = only_data(event).filter(|_| begins) else { return false };
+        let Some(data) = only_data(event).filter(|_| !self.is_within) else { return false };
         let Some((text, after)) = self.plain.text(data) else { return false };
-        if !is_open {
+        if self.end.is_empty() {
             let (before, end) = event.split_at_checked(event.len() - after - 2).unwrap_or_default();
             self.events.extend_from_slice(before);
             self.end.extend_from_slice(end);
@@ -95,9 +118,16 @@ impl Collected {
         self.events.append(&mut self.end);
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    /// All of it, read if some of it has been.
+    fn finish(mut self, usage: Usage) -> Option<(Form, Bytes)> {
         self.complete();
-        self.events
+        match self.reader {
+            None => Some((Form::ChatStream, self.events.into())),
+            Some(mut reader) => {
+                reader.push(&self.events)?;
+                Some((Form::Chat, reader.finish(usage)?))
+            }
+        }
     }
 }
 
@@ -117,21 +147,20 @@ fn only_data(event: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::cache::{Entry, Unread, fixture};
-    use crate::llm::Usage;
     use serde_json::{Value, json};
 
     /// What is kept of a stream that comes in these pieces.
-    fn collected<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    fn collected<'a>(mut pieces: impl Iterator<Item = &'a [u8]>) -> Option<(Form, Bytes)> {
         let mut collected = Collected::default();
-        pieces.for_each(|piece| assert!(collected.push(piece)));
-        collected.finish()
+        pieces.try_for_each(|piece| collected.push(piece))?;
+        collected.finish(Usage::default())
     }
 
     /// The text of the answer that is made of it.
-    fn text_of(collected: Vec<u8>) -> Option<String> {
-        let (form, usage) = (Form::ChatStream, Usage::default());
-        let unread = Some(Unread { form, keeps_tools: false, usage });
-        let entry = Entry { answer: collected.into(), unread, ..fixture::entry(1) };
+    fn text_of(collected: Option<(Form, Bytes)>) -> Option<String> {
+        let (form, answer) = collected?;
+        let unread = Some(Unread { form, keeps_tools: false, usage: Usage::default() });
+        let entry = Entry { answer, unread, ..fixture::entry(1) };
         let read = Arc::new(entry).read()?;
         let answer: Value = serde_json::from_slice(&read.answer).unwrap();
         let [choice] = answer["choices"].as_array().unwrap().as_slice() else { panic!("{answer}") };
@@ -154,8 +183,40 @@ mod tests {
         let end = chunk(&json!({}), &json!("stop"));
         stream.push_str(&format!("data: {end}\n\ndata: [DONE]\n\n"));
         let collected = collected(stream.split_inclusive("\n\n").map(str::as_bytes));
-        assert!(stream.len() > 60_000 && collected.len() < 4_000, "{}", collected.len());
+        let (form, events) = collected.as_ref().unwrap();
+        assert!(stream.len() > 60_000 && events.len() < 4_000, "{}", events.len());
+        assert_eq!(*form, Form::ChatStream);
         assert_eq!(text_of(collected), Some("word ".repeat(500)));
+    }
+
+    #[test]
+    fn what_is_more_than_text_is_read_as_it_comes() {
+        let mut chunks = Vec::new();
+        for word in ["first ", "second ", "third "] {
+            chunks.push(chunk(&json!({"content": word}), &Value::Null));
+            let thought = json!({"reasoning_content": "hm "});
+            chunks.extend((0..300).map(|_| chunk(&thought, &Value::Null)));
+        }
+        chunks.push(chunk(&json!({}), &json!("stop")));
+        let mut stream: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+        stream.push_str("data: [DONE]\n\n");
+        for bytes in [50, 333, 5_000, stream.len()] {
+            let mut collected = Collected::default();
+            for piece in stream.as_bytes().chunks(bytes) {
+                collected.push(piece).unwrap();
+                assert!(collected.events.len() <= MOST_OTHER + bytes + 100);
+            }
+            let kept = collected.finish(Usage::default());
+            assert_eq!(kept.as_ref().map(|(form, _)| *form), Some(Form::Chat));
+            let answer: Value = serde_json::from_slice(&kept.as_ref().unwrap().1).unwrap();
+            let thoughts = &answer["choices"][0]["message"]["reasoning"];
+            assert_eq!(thoughts.as_str().map(str::len), Some(900 * 3), "{answer}");
+            assert_eq!(text_of(kept).as_deref(), Some("first second third "));
+        }
+        // Of what is not for others nothing is held.
+        let image = chunk(&json!({"images": [{"index": 0}]}), &Value::Null);
+        let stream = stream.replacen("data: [DONE]", &format!("data: {image}\n\ndata: [DONE]"), 1);
+        assert_eq!(text_of(collected(stream.split_inclusive("\n\n").map(str::as_bytes))), None);
     }
 
     #[test]

@@ -12,11 +12,7 @@ type Shard<K, V> = RwLock<HashMap<K, V, foldhash::fast::RandomState>>;
 
 /// A map by keys of evenly spread bytes.
 #[derive(Debug)]
-pub(super) struct Shards<K, V> {
-    shards: [Shard<K, V>; SHARDS],
-    /// Items for which each has room from the beginning.
-    least: usize,
-}
+pub(super) struct Shards<K, V>([Shard<K, V>; SHARDS]);
 
 /// A key that knows its shard.
 pub(super) trait Spread {
@@ -25,16 +21,9 @@ pub(super) trait Spread {
 }
 
 impl<K: Spread + Eq + Hash, V: Clone> Shards<K, V> {
-    /// Without items, and with room for so many. Growing to it would cost more than to fill it does; what
-    /// is not used of it takes addresses, but no memory.
-    pub(super) fn with_capacity(items: usize) -> Self {
-        let least = items / SHARDS;
-        let shard = || {
-            let map =
-                HashMap::with_capacity_and_hasher(least, foldhash::fast::RandomState::default());
-            RwLock::new(map)
-        };
-        Shards { shards: std::array::from_fn(|_| shard()), least }
+    /// Without items.
+    pub(super) fn new() -> Self {
+        Shards(std::array::from_fn(|_| RwLock::default()))
     }
 
     /// A copy of what the key has.
@@ -51,8 +40,8 @@ impl<K: Spread + Eq + Hash, V: Clone> Shards<K, V> {
     pub(super) fn remove(&self, key: &K) -> Option<V> {
         let mut shard = self.shard(key).write();
         let value = shard.remove(key);
-        if shard.capacity() > 64.max(4 * self.least) && shard.len() < shard.capacity() / 4 {
-            shard.shrink_to(self.least);
+        if shard.capacity() > 64 && shard.len() < shard.capacity() / 4 {
+            shard.shrink_to_fit();
         }
         value
     }
@@ -60,7 +49,7 @@ impl<K: Spread + Eq + Hash, V: Clone> Shards<K, V> {
     /// Copies of the wanted values, each shard's in turn and after its lock is released, so that
     /// `take` may write.
     pub(super) fn each(&self, wanted: impl Fn(&V) -> bool, mut take: impl FnMut(Vec<V>)) {
-        for shard in &self.shards {
+        for shard in &self.0 {
             let values: Vec<V> =
                 shard.read().values().filter(|value| wanted(value)).cloned().collect();
             take(values);
@@ -68,6 +57,6 @@ impl<K: Spread + Eq + Hash, V: Clone> Shards<K, V> {
     }
 
     fn shard(&self, key: &K) -> &Shard<K, V> {
-        &self.shards[usize::from(key.byte()) % SHARDS]
+        &self.0[usize::from(key.byte()) % SHARDS]
     }
 }

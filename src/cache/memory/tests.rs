@@ -135,7 +135,14 @@ fn what_was_removed_or_replaced_while_it_was_read_does_not_come_back() {
     store.clear(&Clear::Everything);
     store.settle(&found, found.read().as_ref());
     assert_eq!(store.exact(&fingerprint(1), 0), None);
-    let newer = Arc::new(entry(1, 0, "a", 100));
+    // Nor does a clear miss what was read while it was collecting what there is.
+    store.put(unread(1, ANSWER), None);
+    let collected = store.exact.get(&fingerprint(1)).unwrap();
+    let found = store.exact(&fingerprint(1), 0).unwrap();
+    store.settle(&found, found.read().as_ref());
+    assert_eq!(store.remove_all(&[collected]), 1);
+    assert_eq!(store.exact(&fingerprint(1), 0), None);
+    let newer = Arc::new(Entry { created_ms: 6, ..entry(1, 0, "a", 100) });
     store.put(newer.clone(), None);
     store.settle(&found, found.read().as_ref());
     store.settle(&found, None);
