@@ -1,5 +1,6 @@
 //! Answers that are kept as they came. Most are never asked for again: whether one may be kept, and what
-//! its stream says as a whole, is found out when it first is.
+//! its stream says as a whole, is found out when it first is. Streams that are more than text take too much
+//! room for that, and are read as they come.
 
 use super::entry::Entry;
 use super::keep::{LARGEST, may_keep};
@@ -38,6 +39,11 @@ pub enum Form {
 }
 
 impl Entry {
+    /// Whether another one is better to have: it is alive, and known to be for others.
+    pub(super) fn may_give_way_to(&self, other: &Entry) -> bool {
+        self.unread.is_some() && other.unread.is_none() && other.expires_ms > self.created_ms
+    }
+
     /// The entry with its answer complete and unstreamed; `None` when that is not for others.
     pub fn read(self: &Arc<Self>) -> Option<Arc<Entry>> {
         let Some(unread) = self.unread else { return Some(self.clone()) };
@@ -91,7 +97,8 @@ impl Default for StreamReader {
 }
 
 impl StreamReader {
-    /// Takes what comes next of it, cut anywhere; `None` when the stream is not for others.
+    /// Takes what comes next of it, cut anywhere; `None` when the stream is not for others, or cannot be
+    /// read.
     pub fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.frames.push(bytes);
         while let Some(frame) = self.frames.next_frame().ok()? {

@@ -56,7 +56,7 @@ pub(super) struct Caching {
     leader: Option<Leader>,
     note: CacheNote,
     missed: bool,
-    /// Whether there is an entry of this fingerprint that asks something else.
+    /// Whether an entry of this fingerprint was found that is not to be served for it.
     differs: bool,
     /// What shadow mode would have served.
     would_be: Vec<Candidate>,
@@ -182,6 +182,7 @@ impl Caching {
         let place = self.subject.place(&self.policy, provider, model, &self.embedding_model);
         self.place = Some(place);
         self.leader = None;
+        self.differs = false;
         self.would_be.clear();
         place
     }
@@ -381,6 +382,11 @@ impl Caching {
         Hit { entry, note }
     }
 
+    /// Nothing will be kept: whoever waits for it goes by themselves.
+    pub(super) fn give_up(&mut self) {
+        self.leader = None;
+    }
+
     /// What the client of a miss is told.
     pub(super) fn note(&self) -> &CacheNote {
         &self.note
@@ -451,13 +457,12 @@ impl Caching {
         }
     }
 
-    /// Whether an answer may be kept as it came. It is read at once where other nodes or a question like
-    /// it may find it, and where it could take the place of one that is for others.
+    /// Whether an answer may be kept as it came. It is read at once where other nodes or questions like
+    /// this one may find it, for shadow mode, and where it takes the place of another answer.
     fn may_wait(&self, app: &App, form: Form) -> bool {
         form != Form::Embedding
             && self.vector.is_none()
             && self.would_be.is_empty()
-            && self.leader.is_some()
             && !self.differs
             && app.cache.store.keeps_unread()
     }

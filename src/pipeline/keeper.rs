@@ -11,8 +11,8 @@ use crate::llm::Usage;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Bytes of a stream besides its text that may be held. What else it says takes many times the room that
-/// it needs.
+/// Bytes of a stream besides its text that may be held, roughly. What else it says takes many times the
+/// room that it needs.
 const MOST_OTHER: usize = 16 << 10;
 
 /// Collects a stream, as the client gets it, to be kept when it is complete. Nothing of its bytes is held,
@@ -29,7 +29,7 @@ struct Collected {
     events: Vec<u8>,
     /// What is missing of the last event, to which text may be added. Empty if it is complete.
     end: Vec<u8>,
-    /// Whether what comes next is in the middle of an event.
+    /// Whether what comes next may be in the middle of an event.
     is_within: bool,
     plain: PlainChunks,
     /// Bytes that were not only text since the reader was given any.
@@ -56,6 +56,7 @@ impl Keeper {
         {
             // Nothing is kept of it, so nothing needs to be remembered either.
             self.collected = None;
+            self.caching.give_up();
         }
     }
 
@@ -107,6 +108,7 @@ impl Collected {
             let (before, end) = event.split_at_checked(event.len() - after - 2).unwrap_or_default();
             self.events.extend_from_slice(before);
             self.end.extend_from_slice(end);
+            self.other += event.len() - text.len();
         } else {
             self.events.extend_from_slice(text);
         }
@@ -121,13 +123,13 @@ impl Collected {
     /// All of it, read if some of it has been.
     fn finish(mut self, usage: Usage) -> Option<(Form, Bytes)> {
         self.complete();
-        match self.reader {
-            None => Some((Form::ChatStream, self.events.into())),
-            Some(mut reader) => {
-                reader.push(&self.events)?;
-                Some((Form::Chat, reader.finish(usage)?))
-            }
+        // Escapes may make more of it than there is.
+        if self.reader.is_none() && self.events.len() <= LARGEST {
+            return Some((Form::ChatStream, self.events.into()));
         }
+        let mut reader = self.reader.unwrap_or_default();
+        reader.push(&self.events)?;
+        Some((Form::Chat, reader.finish(usage)?))
     }
 }
 
@@ -213,6 +215,14 @@ mod tests {
             assert_eq!(thoughts.as_str().map(str::len), Some(900 * 3), "{answer}");
             assert_eq!(text_of(kept).as_deref(), Some("first second third "));
         }
+        // Escapes may take more room than an answer may.
+        let long = chunk(&json!({"content": "LONG"}), &Value::Null).to_string();
+        let end = chunk(&json!({}), &json!("stop"));
+        let half = long.replace("LONG", &"\\u00e9".repeat(100_000));
+        let events = format!("data: {half}\n\ndata: {half}\n\ndata: {end}\n\ndata: [DONE]\n\n");
+        let kept = collected(events.split_inclusive("\n\n").map(str::as_bytes));
+        assert!(events.len() > LARGEST);
+        assert_eq!(text_of(kept).map(|text| text.chars().count()), Some(200_000));
         // Of what is not for others nothing is held.
         let image = chunk(&json!({"images": [{"index": 0}]}), &Value::Null);
         let stream = stream.replacen("data: [DONE]", &format!("data: {image}\n\ndata: [DONE]"), 1);

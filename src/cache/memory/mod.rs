@@ -91,14 +91,16 @@ impl MemoryStore {
     pub fn settle(&self, unread: &Arc<Entry>, read: Option<&Arc<Entry>>) {
         let there = |kept: &Arc<Kept>| Arc::ptr_eq(&kept.entry, unread);
         let Some(kept) = self.exact.get(&unread.fingerprint).filter(there) else { return };
-        let Some(read) = read else {
-            self.remove_all(&[kept]);
-            return;
-        };
         let mut clock = self.writer.lock();
         if !clock.holds(&kept) {
             return;
         }
+        let Some(read) = read else {
+            // The journal does not know it.
+            self.exact.remove(&unread.fingerprint);
+            self.unlink(&mut clock, &kept);
+            return;
+        };
         let gone = self.link(&mut clock, read.clone(), None, false);
         drop(clock);
         drop(gone);
@@ -149,7 +151,8 @@ impl MemoryStore {
         });
     }
 
-    /// Adds an entry in the place of one of the same fingerprint. Without a vector, or with one of
+    /// Adds an entry in the place of one of the same fingerprint, except that what is known to be for others
+    /// does not give way to what is unread and may not be. Without a vector, or with one of
     /// another length than the partition's, it answers the exact request only. One that is larger
     /// than the store is not kept.
     pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
@@ -300,6 +303,11 @@ impl MemoryStore {
         let kept = Arc::new(Kept::new(entry, rows, written || write));
         // Replaced in one step, so that nobody finds nothing in between.
         if let Some(replaced) = self.exact.insert(kept.entry.fingerprint, kept.clone()) {
+            if kept.entry.may_give_way_to(&replaced.entry) {
+                self.exact.insert(kept.entry.fingerprint, replaced);
+                gone.push(kept);
+                return gone;
+            }
             self.unlink(clock, &replaced);
             self.forget(&replaced);
             gone.push(replaced);

@@ -142,6 +142,17 @@ fn what_was_removed_or_replaced_while_it_was_read_does_not_come_back() {
     store.settle(&found, found.read().as_ref());
     assert_eq!(store.remove_all(&[collected]), 1);
     assert_eq!(store.exact(&fingerprint(1), 0), None);
+    // What is known to be good stays where something unread comes after it, until it has expired.
+    let good = Arc::new(Entry { expires_ms: 7, ..entry(1, 0, "a", 0) });
+    store.put(good.clone(), None);
+    let at = |created_ms| {
+        let later = Entry::clone(&unread(1, REFUSAL));
+        Arc::new(Entry { created_ms, ..later })
+    };
+    store.put(at(6), None);
+    assert!(Arc::ptr_eq(&store.exact(&fingerprint(1), 6).unwrap(), &good));
+    store.put(at(7), None);
+    assert_eq!((store.exact(&fingerprint(1), 7).unwrap().read(), store.fill().entries), (None, 1));
     let newer = Arc::new(Entry { created_ms: 6, ..entry(1, 0, "a", 100) });
     store.put(newer.clone(), None);
     store.settle(&found, found.read().as_ref());
