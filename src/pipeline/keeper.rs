@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// room that it needs.
 const MOST_OTHER: usize = 16 << 10;
 
-/// Collects a stream, as the client gets it, to be kept when it is complete. Nothing of its bytes is held,
-/// so that their room can be used again for what follows.
+/// Collects a stream, as the client gets it, to be kept when it is complete. None of its buffers
+/// is held, so that their room can be used again for what follows.
 pub(super) struct Keeper {
     caching: Box<Caching>,
     collected: Option<Collected>,

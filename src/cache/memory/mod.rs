@@ -152,9 +152,9 @@ impl MemoryStore {
     }
 
     /// Adds an entry in the place of one of the same fingerprint, except that what is known to be for others
-    /// does not give way to what is unread and may not be. Without a vector, or with one of
-    /// another length than the partition's, it answers the exact request only. One that is larger
-    /// than the store is not kept.
+    /// does not give way to what is unread and may not be. Without a vector, or with one of another length
+    /// than the partition's, it answers the exact request only. One that is larger than the store is not
+    /// kept.
     pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
         self.put_as(entry, vector, false);
     }
@@ -216,8 +216,8 @@ impl MemoryStore {
         );
     }
 
-    /// The same of what has been read or can be, and all is being written down: when one goes from now on,
-    /// that has to be written too.
+    /// The same for a snapshot, which leaves out what is not for others. Every entry counts as written down
+    /// from then on: when one goes, that has to be written too.
     fn each_to_write(&self, mut show: impl FnMut(&Entry, Option<&[f32]>)) {
         self.exact.each(
             |_| true,
@@ -235,7 +235,8 @@ impl MemoryStore {
         );
     }
 
-    /// Shows what has not been written down, now is being, and is for others.
+    /// Shows what has not been written down, leaving out what is not for others. All of it counts as
+    /// written down from then on.
     fn each_unwritten(&self, mut show: impl FnMut(&Entry)) {
         self.exact.each(
             |kept| !kept.is_written(),

@@ -2,7 +2,8 @@
 //!
 //! What is worth it is appended: an entry with a vector at once, another one when it is first of
 //! use, and the removal of either. At the end everything is written that has not been and is for others
-//! (unread entries are read for it). When the file has grown to several times what is alive, a snapshot of the store takes its place.
+//! (unread entries are read for it). When the file has grown to several times what is alive, a snapshot
+//! of the store takes its place.
 //!
 //! A request thread writes its record down in memory, where the entry still is at hand, and never
 //! waits for a disk: one thread takes what has been written down to the file, a quarter of a mebibyte
