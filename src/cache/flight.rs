@@ -70,25 +70,27 @@ impl Flights {
 }
 
 impl Leader {
-    /// The answer is there: for those that wait, and from now on in the store.
-    pub fn land(mut self, entry: Arc<Entry>) {
-        self.end(State::Landed(entry));
+    /// The answer is in the store. `entry` makes it for those that have waited, if anybody has.
+    pub fn land(mut self, entry: impl FnOnce() -> Arc<Entry>) {
+        if let Some(state) = self.end() {
+            state.send_replace(State::Landed(entry()));
+        }
     }
 
-    /// Ends the flight, if it has not ended.
-    fn end(&mut self, end: State) {
-        let Some(flights) = std::mem::take(&mut self.flights).upgrade() else { return };
+    /// Ends the flight, if it has not ended. What those wait for that wait.
+    fn end(&mut self) -> Option<watch::Sender<State>> {
+        let flights = std::mem::take(&mut self.flights).upgrade()?;
         let flight =
             flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.fingerprint);
-        if let Some(state) = flight.and_then(|flight| flight.state) {
-            state.send_replace(end);
-        }
+        flight?.state
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        self.end(State::Lost);
+        if let Some(state) = self.end() {
+            state.send_replace(State::Lost);
+        }
     }
 }
 
@@ -130,7 +132,7 @@ mod tests {
         let leader = lead(&flights);
         let (first, second) = (follow(&flights), follow(&flights));
         let answer = Arc::new(entry(1));
-        leader.land(answer.clone());
+        leader.land(|| answer.clone());
         assert_eq!(first.landed().await, Some(answer.clone()));
         assert_eq!(second.landed().await, Some(answer));
         lead(&flights);

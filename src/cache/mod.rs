@@ -5,6 +5,7 @@
 //! local embeddings, the flights of identical requests, the counters and the grades of shadow mode. The
 //! order of the steps, embeddings of providers and the judge are `pipeline`'s.
 
+mod arrival;
 pub mod breaker;
 mod entry;
 mod flight;
@@ -23,6 +24,7 @@ mod store;
 mod subject;
 mod unread;
 
+pub use arrival::Arrival;
 #[cfg(test)]
 pub(crate) use entry::fixture;
 pub use entry::{Clear, Entry, Fill, Fingerprint, Partition};

@@ -2,6 +2,7 @@
 //!
 //! A store that is away is a store without entries: requests miss, and are never refused for it.
 
+use super::arrival::Arrival;
 use super::breaker::{StoreError, StoreState as Shared};
 use super::entry::{Clear, Entry, Fill, Fingerprint, Partition};
 use super::memory::{Journal, MemoryStore};
@@ -197,7 +198,14 @@ impl Store {
         read
     }
 
-    /// Keeps an entry. A shared store gets it beside the request.
+    /// Keeps an answer as it came; only where that can be done ([`Store::keeps_unread`]).
+    pub fn put_unread(&self, arrival: &Arrival) {
+        if let Store::Memory(local) = self {
+            local.memory.put_unread(arrival);
+        }
+    }
+
+    /// Keeps an entry that has been read. A shared store gets it beside the request.
     pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
         match self {
             Store::Memory(local) => local.memory.put(entry, vector),

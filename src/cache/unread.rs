@@ -39,11 +39,6 @@ pub enum Form {
 }
 
 impl Entry {
-    /// Whether another one is better to have: it is alive, and known to be for others.
-    pub(super) fn may_give_way_to(&self, other: &Entry) -> bool {
-        self.unread.is_some() && other.unread.is_none() && other.expires_ms > self.created_ms
-    }
-
     /// The entry with its answer complete and unstreamed; `None` when that is not for others.
     pub fn read(self: &Arc<Self>) -> Option<Arc<Entry>> {
         let Some(unread) = self.unread else { return Some(self.clone()) };

@@ -12,14 +12,13 @@ use super::shadow::{Grading, text_of};
 use super::translate::{CLIENT, Decoded, decoded_answer};
 use crate::app::App;
 use crate::cache::{
-    Bypass, Embedder, Entry, Follower, Form, LARGEST, Leader, Place, Policy, Role, Subject, Unread,
-    guard,
+    Arrival, Bypass, Embedder, Entry, Follower, Form, LARGEST, Leader, Place, Policy, Role,
+    Subject, Unread, guard,
 };
 use crate::config::cache::{CacheMode, HitCost};
 use crate::dialect::Dialect;
 use crate::llm::{Cost, Operation};
 use crate::route::Target;
-use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -423,37 +422,39 @@ impl Caching {
             return;
         }
         let now = app.now_ms();
-        let keeps_tools = self.policy.config.cache_tools;
-        let mut entry = Arc::new(Entry {
+        let unread =
+            Unread { form, keeps_tools: self.policy.config.cache_tools, usage: outcome.usage };
+        let arrival = Arrival {
             fingerprint: place.fingerprint,
             partition: place.partition,
-            scope: self.policy.scope.clone(),
-            cache_key: self.policy.cache_key.clone(),
-            question: self.subject.question.clone(),
-            provider: outcome.trail.provider.clone().unwrap_or_default(),
-            model: outcome.trail.model.clone().unwrap_or_default(),
+            scope: &self.policy.scope,
+            cache_key: &self.policy.cache_key,
+            question: &self.subject.question,
+            provider: outcome.trail.provider.as_deref().unwrap_or_default(),
+            model: outcome.trail.model.as_deref().unwrap_or_default(),
             wire: CLIENT.wire(),
-            // A copy: the body is a part of the connection's read buffer, which would be kept whole and
-            // could not be used again.
-            answer: Bytes::copy_from_slice(answer),
-            unread: Some(Unread { form, keeps_tools, usage: outcome.usage }),
+            answer,
+            unread,
             cost: outcome.cost.unwrap_or(Cost::ZERO).0,
             latency_us: u64::try_from(outcome.latency.as_micros()).unwrap_or(u64::MAX),
-            tokens: (outcome.usage.input, outcome.usage.output),
             created_ms: now,
             expires_ms: now.saturating_add(self.policy.ttl_ms),
-        });
-        if !self.may_wait(app, form) {
-            let Some(read) = entry.read() else { return };
-            entry = read;
+        };
+        if self.may_wait(app, form) {
+            app.cache.store.put_unread(&arrival);
+            if let Some(leader) = self.leader.take() {
+                leader.land(|| Arc::new(arrival.to_entry()));
+            }
+            return;
         }
+        let Some(entry) = Arc::new(arrival.to_entry()).read() else { return };
         self.grade(app, call, &entry);
         if !self.policy.store {
             return;
         }
         app.cache.store.put(entry.clone(), self.vector.take());
         if let Some(leader) = self.leader.take() {
-            leader.land(entry);
+            leader.land(|| entry);
         }
     }
 

@@ -123,7 +123,7 @@ impl Clock {
     }
 
     /// Which one to evict: never `but`, unless it is alone.
-    pub(super) fn victim(&mut self, but: &Arc<Kept>) -> Option<Arc<Kept>> {
+    pub(super) fn victim(&mut self, but: Option<&Arc<Kept>>) -> Option<Arc<Kept>> {
         for chance in 0.. {
             if self.hand >= self.ring.len() {
                 self.hand = 0;
@@ -133,7 +133,7 @@ impl Clock {
             let spared = kept.used.swap(false, Relaxed) && chance < CHANCES;
             // Also past the victim: the last, mostly the newest, takes its place.
             self.hand += 1;
-            if alone || !spared && !Arc::ptr_eq(kept, but) {
+            if alone || !spared && !but.is_some_and(|but| Arc::ptr_eq(kept, but)) {
                 return Some(kept.clone());
             }
         }

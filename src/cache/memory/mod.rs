@@ -1,5 +1,8 @@
 //! The store in this process's memory: exact entries by fingerprint, similar ones by vector.
 //!
+//! Answers that nobody has read yet are with the arrivals (see `arrivals.rs`). The others are entries of
+//! their own, and go when they were not used for the longest time, roughly.
+//!
 //! The hard filters are structural: each [`Partition`] has its vectors for itself, and a search
 //! never touches another's. What has expired is not returned, whether it is removed yet or not.
 //!
@@ -10,13 +13,15 @@
 //! | a shard of a map | a look-up or an insertion; a walk through 1/64 of the entries | all |
 //! | the rows of a partition | a few blocks of a search (up to some 0.2 ms), one change | searches, the writer |
 //! | the journal's records | one record | the writer, the journal's thread |
+//! | the arrivals | a look-up, one put, a walk through one segment | all |
 //! | the writer's turn | one put with its evictions; [`AT_ONCE`] removals | puts, clears, evictions, first uses |
 //!
-//! They are taken from the bottom up, and only the writer holds two. An exact look-up waits for
-//! nothing but its shard, unless it is the first to find its entry, which is then read and written down.
+//! They are taken from the bottom up, and only the writer holds two. An exact look-up waits for nothing but
+//! its shard and the arrivals, unless it is the first to find its entry, which is then read and written down.
 //! A big clear lets others have their turn after every few entries. Nothing is built in the background,
 //! since the search needs no graph (see `rows.rs`).
 
+mod arrivals;
 mod kept;
 mod persist;
 mod rows;
@@ -29,7 +34,9 @@ mod tests;
 
 pub use persist::Journal;
 
+use super::arrival::Arrival;
 use super::entry::{Clear, Entry, Fill, Fingerprint, Partition};
+use arrivals::{Arrivals, Dropped, Full};
 use kept::{Clock, Kept};
 use parking_lot::{Mutex, MutexGuard};
 use persist::Feed;
@@ -49,6 +56,7 @@ const AT_ONCE: usize = 64;
 /// Answers in memory, up to a number of bytes. Shared by all request threads.
 #[derive(Debug)]
 pub struct MemoryStore {
+    arrivals: Mutex<Arrivals>,
     exact: Shards<Fingerprint, Arc<Kept>>,
     partitions: Shards<Partition, Arc<Rows>>,
     writer: Mutex<Clock>,
@@ -67,6 +75,7 @@ impl MemoryStore {
     /// With another bound of the exact search.
     fn with_flat_rows(max_bytes: u64, flat_rows: usize) -> Self {
         MemoryStore {
+            arrivals: Mutex::new(Arrivals::new(max_bytes)),
             exact: Shards::new(),
             partitions: Shards::new(),
             writer: Mutex::default(),
@@ -78,6 +87,10 @@ impl MemoryStore {
 
     /// The entry of exactly this request, unless it has expired by `now_ms` (Unix milliseconds).
     pub fn exact(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Arc<Entry>> {
+        let arrived = self.arrivals.lock().get(fingerprint);
+        if let Some(entry) = arrived.filter(|entry| entry.expires_ms > now_ms) {
+            return Some(Arc::new(entry));
+        }
         let kept = self.exact.get(fingerprint)?;
         if kept.entry.expires_ms <= now_ms {
             return None;
@@ -88,30 +101,26 @@ impl MemoryStore {
 
     /// What is known of an unread entry that was found here, now that it has been read: the read one
     /// takes its place, and one that is not for others goes. Nothing changes if it has gone meanwhile.
-    pub fn settle(&self, unread: &Arc<Entry>, read: Option<&Arc<Entry>>) {
-        let there = |kept: &Arc<Kept>| Arc::ptr_eq(&kept.entry, unread);
-        let Some(kept) = self.exact.get(&unread.fingerprint).filter(there) else { return };
+    pub fn settle(&self, unread: &Entry, read: Option<&Arc<Entry>>) {
         let mut clock = self.writer.lock();
-        if !clock.holds(&kept) {
+        if !self.arrivals.lock().holds(unread) {
             return;
         }
-        let Some(read) = read else {
-            // The journal does not know it.
-            self.exact.remove(&unread.fingerprint);
-            self.unlink(&mut clock, &kept);
-            return;
-        };
-        let gone = self.link(&mut clock, read.clone(), None, false);
+        // Before it goes there, so that nobody finds nothing in between. The journal does not know it.
+        let gone = read.map(|read| self.link(&mut clock, read.clone(), None, false));
+        self.arrivals.lock().remove(&unread.fingerprint);
         drop(clock);
+        // What is freed is freed without the lock.
         drop(gone);
-        if let Some(kept) = self.exact.get(&read.fingerprint) {
+        if let Some(kept) = self.exact.get(&unread.fingerprint).filter(|_| read.is_some()) {
             self.used(&kept);
         }
     }
 
     /// The entry of this id for showing it: expired or not, and without counting as used.
     pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
-        self.exact.get(fingerprint).map(|kept| kept.entry.clone())
+        let arrived = self.arrivals.lock().get(fingerprint).map(Arc::new);
+        arrived.or_else(|| self.exact.get(fingerprint).map(|kept| kept.entry.clone()))
     }
 
     /// Up to `limit` entries of the partition with a cosine of at least `floor`, best first. Vectors
@@ -137,8 +146,7 @@ impl MemoryStore {
     /// What has been of use is worth being written down.
     fn used(&self, kept: &Arc<Kept>) {
         kept.touch();
-        // An unread one is, once it has been read.
-        if kept.is_written() || kept.entry.unread.is_some() {
+        if kept.is_written() {
             return;
         }
         self.feed(|feed| {
@@ -151,10 +159,54 @@ impl MemoryStore {
         });
     }
 
-    /// Adds an entry in the place of one of the same fingerprint, except that what is known to be for others
-    /// does not give way to what is unread and may not be. Without a vector, or with one of another length
-    /// than the partition's, it answers the exact request only. One that is larger than the store is not
-    /// kept.
+    /// Keeps an answer as it came, in the place of one of the same fingerprint: but not of one that has been
+    /// read, and so is known to be for others, while that has not expired. One for which there is no room
+    /// is not kept.
+    pub fn put_unread(&self, arrival: &Arrival) {
+        if let Some(known) = self.exact.get(&arrival.fingerprint) {
+            if known.entry.expires_ms > arrival.created_ms {
+                return;
+            }
+            self.remove_all(&[known]);
+        }
+        let put = self.arrivals.lock().put(arrival);
+        let Err(Full(bytes)) = put else { return };
+        let mut clock = self.writer.lock();
+        let Some(gone) = self.add_segment(&mut clock, bytes) else { return };
+        // It fits in there, whoever was faster.
+        let _put = self.arrivals.lock().put(arrival);
+        drop(clock);
+        drop(gone);
+    }
+
+    /// Adds a segment to the arrivals, in the place of the oldest one or of what was not used; `None` if it
+    /// is larger than the store.
+    fn add_segment(&self, clock: &mut Clock, bytes: u64) -> Option<Vec<Arc<Kept>>> {
+        let mut gone = Vec::new();
+        loop {
+            let mut arrivals = self.arrivals.lock();
+            let held = arrivals.held() + bytes;
+            if clock.bytes + held <= self.max_bytes {
+                return arrivals.grow(bytes).then_some(gone);
+            }
+            let dropped = match held > arrivals.share() {
+                true => arrivals.drop_oldest(bytes),
+                false => Dropped::Nothing,
+            };
+            drop(arrivals);
+            match dropped {
+                Dropped::AndAdded if clock.bytes + held - bytes <= self.max_bytes => {
+                    return Some(gone);
+                }
+                Dropped::AndAdded | Dropped::Segment => {}
+                Dropped::Nothing => gone.push(self.evict(clock, None)?),
+            }
+        }
+    }
+
+    /// Adds an entry that has been read, in the place of one of the same fingerprint. Without a vector, or
+    /// with one of another length than the partition's, it answers the exact request only. One that is
+    /// larger than the store is not kept.
     pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
         self.put_as(entry, vector, false);
     }
@@ -163,7 +215,9 @@ impl MemoryStore {
     fn put_as(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>, written: bool) {
         let vector = vector.filter(|vector| !vector.is_empty());
         let sketched = vector.as_deref().map(|vector| (vector, Sketch::of(vector)));
+        debug_assert!(entry.unread.is_none());
         let mut clock = self.writer.lock();
+        self.arrivals.lock().remove(&entry.fingerprint);
         if kept::size(&entry, vector.as_ref().map(|vector| vector.len())) > self.max_bytes {
             let replaced = self.exact.remove(&entry.fingerprint);
             if let Some(replaced) = &replaced {
@@ -181,6 +235,14 @@ impl MemoryStore {
     /// Removes entries and says how many. All that were there at the call are gone at its return;
     /// takes up to a second for 100,000, in which others are not held up.
     pub fn clear(&self, what: &Clear) -> u64 {
+        let arrived = match what {
+            Clear::One(fingerprint) => u64::from(self.arrivals.lock().remove(fingerprint)),
+            Clear::Scope(scope) => self.remove_arrived(|arrival| arrival.scope == &**scope),
+            Clear::CacheKey(key) => self.remove_arrived(|arrival| arrival.cache_key == &**key),
+            Clear::Everything => self.remove_arrived(|_| true),
+        };
+        // What has been read meanwhile is in its place now.
+        drop(self.writer.lock());
         let removed = match what {
             Clear::One(fingerprint) => {
                 self.exact.get(fingerprint).map_or(0, |kept| self.remove_all(&[kept]))
@@ -192,32 +254,50 @@ impl MemoryStore {
         // Afterwards, so that the journal has nothing behind it that was removed here. What was put
         // meanwhile and stays may be missing after a restart.
         self.feed(|feed| feed.clear(what));
-        removed
+        arrived + removed
     }
 
     /// Removes what has expired by `now_ms` (Unix milliseconds) and says how many. Looks at every
     /// entry, which takes some 10 ms for 100,000; for a background task every few seconds.
     pub fn remove_expired(&self, now_ms: i64) -> u64 {
-        self.remove_where(|entry| entry.expires_ms <= now_ms)
+        let arrived: u64 = self
+            .arrived()
+            .map(|segment| self.arrivals.lock().remove_expired(segment, now_ms))
+            .sum();
+        arrived + self.remove_where(|entry| entry.expires_ms <= now_ms)
     }
 
     /// How full it is, with what has expired and is not removed yet.
     pub fn fill(&self) -> Fill {
         let clock = self.writer.lock();
-        Fill { entries: clock.len() as u64, bytes: clock.bytes }
+        let arrivals = self.arrivals.lock();
+        Fill { entries: clock.len() as u64 + arrivals.len(), bytes: clock.bytes + arrivals.bytes() }
+    }
+
+    /// Bytes of what has been read; estimated.
+    fn read_bytes(&self) -> u64 {
+        self.writer.lock().bytes
     }
 
     /// Shows every entry and its vector, in no order. What comes or goes meanwhile may be shown or
     /// not. Locks are not held while `show` runs.
     pub fn each(&self, mut show: impl FnMut(&Arc<Entry>, Option<&[f32]>)) {
+        self.each_unread(|entry| show(&Arc::new(entry), None));
         self.exact.each(
             |_| true,
             |all| all.iter().for_each(|kept| show(&kept.entry, vector_of(kept).as_deref())),
         );
     }
 
-    /// The same for a snapshot, which leaves out what is not for others. Every entry counts as written down
-    /// from then on: when one goes, that has to be written too.
+    fn each_unread(&self, mut show: impl FnMut(Entry)) {
+        for segment in self.arrived() {
+            let entries = self.arrivals.lock().entries(segment);
+            entries.into_iter().for_each(&mut show);
+        }
+    }
+
+    /// The same of what has been read, for a snapshot. Every entry counts as written down from then on: when
+    /// one goes, that has to be written too.
     fn each_to_write(&self, mut show: impl FnMut(&Entry, Option<&[f32]>)) {
         self.exact.each(
             |_| true,
@@ -225,31 +305,41 @@ impl MemoryStore {
                 for kept in &all {
                     let new = !kept.is_written() && self.writer.lock().write_down(kept);
                     // One that is not, and was not, has gone meanwhile.
-                    if (new || kept.is_written())
-                        && let Some(entry) = kept.entry.read()
-                    {
-                        show(&entry, vector_of(kept).as_deref());
+                    if new || kept.is_written() {
+                        show(&kept.entry, vector_of(kept).as_deref());
                     }
                 }
             },
         );
     }
 
-    /// Shows what has not been written down, leaving out what is not for others. All of it counts as
-    /// written down from then on.
+    /// Shows what has not been written down, read, and leaves out what is not for others. What had been read
+    /// before counts as written down from then on.
     fn each_unwritten(&self, mut show: impl FnMut(&Entry)) {
         self.exact.each(
             |kept| !kept.is_written(),
             |all| {
                 for kept in &all {
-                    if self.writer.lock().write_down(kept)
-                        && let Some(entry) = kept.entry.read()
-                    {
-                        show(&entry);
+                    if self.writer.lock().write_down(kept) {
+                        show(&kept.entry);
                     }
                 }
             },
         );
+        self.each_unread(|entry| {
+            if let Some(entry) = Arc::new(entry).read() {
+                show(&entry);
+            }
+        });
+    }
+
+    /// The segments of the arrivals, each to be locked in turn.
+    fn arrived(&self) -> std::ops::Range<u64> {
+        self.arrivals.lock().segments()
+    }
+
+    fn remove_arrived(&self, wanted: impl Fn(&Arrival) -> bool) -> u64 {
+        self.arrived().map(|segment| self.arrivals.lock().remove_where(segment, &wanted)).sum()
     }
 
     fn remove_where(&self, wanted: impl Fn(&Entry) -> bool) -> u64 {
@@ -263,25 +353,15 @@ impl MemoryStore {
         let mut clock = self.writer.lock();
         for some in all.chunks(AT_ONCE) {
             for kept in some {
-                let there = clock.holds(kept).then(|| kept.clone()).or_else(|| self.settled(kept));
-                if let Some(kept) = there {
+                if clock.holds(kept) {
                     removed += 1;
                     self.exact.remove(&kept.entry.fingerprint);
-                    self.unlink(&mut clock, &kept);
+                    self.unlink(&mut clock, kept);
                 }
             }
             MutexGuard::bump(&mut clock);
         }
         removed
-    }
-
-    /// What took an unread entry's place once it had been read. Under the writer's lock.
-    fn settled(&self, kept: &Kept) -> Option<Arc<Kept>> {
-        kept.entry.unread?;
-        let successor = self.exact.get(&kept.entry.fingerprint)?;
-        // One that was put in the same millisecond goes with it, which is only a miss.
-        let is_same = successor.entry.created_ms == kept.entry.created_ms;
-        (is_same && successor.entry.unread.is_none()).then_some(successor)
     }
 
     /// Puts an entry in its places and evicts until it fits. Returns what was replaced and evicted.
@@ -304,11 +384,6 @@ impl MemoryStore {
         let kept = Arc::new(Kept::new(entry, rows, written || write));
         // Replaced in one step, so that nobody finds nothing in between.
         if let Some(replaced) = self.exact.insert(kept.entry.fingerprint, kept.clone()) {
-            if kept.entry.may_give_way_to(&replaced.entry) {
-                self.exact.insert(kept.entry.fingerprint, replaced);
-                gone.push(kept);
-                return gone;
-            }
             self.unlink(clock, &replaced);
             self.forget(&replaced);
             gone.push(replaced);
@@ -325,14 +400,29 @@ impl MemoryStore {
                 self.partitions.insert(kept.entry.partition, rows);
             }
         }
-        while clock.bytes > self.max_bytes {
-            let Some(victim) = clock.victim(&kept) else { break };
-            self.exact.remove(&victim.entry.fingerprint);
-            self.unlink(clock, &victim);
-            self.forget(&victim);
-            gone.push(victim);
+        loop {
+            let mut arrivals = self.arrivals.lock();
+            if clock.bytes + arrivals.held() <= self.max_bytes {
+                return gone;
+            }
+            if arrivals.held() > arrivals.share() && arrivals.drop_oldest(0) == Dropped::Segment {
+                continue;
+            }
+            drop(arrivals);
+            match self.evict(clock, Some(&kept)) {
+                Some(victim) => gone.push(victim),
+                None => return gone,
+            }
         }
-        gone
+    }
+
+    /// Evicts one that was not used, but not `but` unless it is alone.
+    fn evict(&self, clock: &mut Clock, but: Option<&Arc<Kept>>) -> Option<Arc<Kept>> {
+        let victim = clock.victim(but)?;
+        self.exact.remove(&victim.entry.fingerprint);
+        self.unlink(clock, &victim);
+        self.forget(&victim);
+        Some(victim)
     }
 
     /// Has the journal forget one that went, if it knows it.

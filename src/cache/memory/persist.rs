@@ -222,10 +222,10 @@ impl Keeper {
             self.compact_if_due();
             std::thread::park_timeout(self.pace.flush);
         }
-        match self.incomplete {
-            true => self.compact(),
-            false => self.append_the_unwritten(),
+        if self.incomplete {
+            self.compact();
         }
+        self.append_the_unwritten();
         if let Some(file) = &self.file {
             let synced = file.sync_all();
             self.check(synced);
@@ -274,7 +274,7 @@ impl Keeper {
         if self.healed.is_some_and(|healed| healed.elapsed() < self.pace.heal) {
             return;
         }
-        let alive = self.store.upgrade().map_or(0, |store| store.fill().bytes);
+        let alive = self.store.upgrade().map_or(0, |store| store.read_bytes());
         if self.incomplete || self.length > alive * 2 + self.pace.slack {
             self.compact();
         }

@@ -96,11 +96,25 @@ fn an_exact_entry_is_found_until_it_expires() {
     assert_eq!(store.fill(), Fill::default());
 }
 
-/// An entry of which the answer is as it came: kept if it is an answer.
-pub(super) fn unread(number: u64, answer: &str) -> Arc<Entry> {
+/// An answer as it came: kept if it is one.
+pub(super) fn unread(number: u64, answer: &str) -> Arrival<'_> {
     let (form, usage) = (Form::Chat, Usage::default());
-    let unread = Some(Unread { form, keeps_tools: false, usage });
-    Arc::new(Entry { answer: answer.to_owned().into(), unread, ..entry(number, 0, "a", 100) })
+    Arrival {
+        fingerprint: fingerprint(number),
+        partition: partition(0),
+        scope: "a",
+        cache_key: "",
+        question: "When are you open?",
+        provider: "openai",
+        model: "gpt-4o-mini",
+        wire: Wire::OpenaiChat,
+        answer: answer.as_bytes(),
+        unread: Unread { form, keeps_tools: false, usage },
+        cost: 2,
+        latency_us: 3,
+        created_ms: 5,
+        expires_ms: 100,
+    }
 }
 
 pub(super) const ANSWER: &str =
@@ -111,8 +125,8 @@ pub(super) const REFUSAL: &str =
 #[test]
 fn what_was_kept_unread_is_read_once_and_stays_if_it_is_for_others() {
     let store = MemoryStore::new(ROOM);
-    store.put(unread(1, ANSWER), None);
-    store.put(unread(2, REFUSAL), None);
+    store.put_unread(&unread(1, ANSWER));
+    store.put_unread(&unread(2, REFUSAL));
     let first = store.exact(&fingerprint(1), 0).unwrap();
     let read = first.read().unwrap();
     store.settle(&first, Some(&read));
@@ -130,28 +144,32 @@ fn what_was_kept_unread_is_read_once_and_stays_if_it_is_for_others() {
 #[test]
 fn what_was_removed_or_replaced_while_it_was_read_does_not_come_back() {
     let store = MemoryStore::new(ROOM);
-    store.put(unread(1, ANSWER), None);
+    store.put_unread(&unread(1, ANSWER));
     let found = store.exact(&fingerprint(1), 0).unwrap();
     store.clear(&Clear::Everything);
     store.settle(&found, found.read().as_ref());
     assert_eq!(store.exact(&fingerprint(1), 0), None);
     // Nor does a clear miss what was read while it was collecting what there is.
-    store.put(unread(1, ANSWER), None);
-    let collected = store.exact.get(&fingerprint(1)).unwrap();
+    store.put_unread(&unread(1, ANSWER));
     let found = store.exact(&fingerprint(1), 0).unwrap();
-    store.settle(&found, found.read().as_ref());
-    assert_eq!(store.remove_all(&[collected]), 1);
+    std::thread::scope(|scope| {
+        let mut reading = store.writer.lock();
+        store.arrivals.lock().remove(&fingerprint(1));
+        let clear = scope.spawn(|| store.clear(&Clear::Scope("a".into())));
+        // Nobody waits for the thread to come that far; if it does not, this is about nothing.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        store.link(&mut reading, found.read().unwrap(), None, true);
+        drop(reading);
+        assert_eq!(clear.join().unwrap(), 1);
+    });
     assert_eq!(store.exact(&fingerprint(1), 0), None);
     // What is known to be good stays where something unread comes after it, until it has expired.
     let good = Arc::new(Entry { expires_ms: 7, ..entry(1, 0, "a", 0) });
     store.put(good.clone(), None);
-    let at = |created_ms| {
-        let later = Entry::clone(&unread(1, REFUSAL));
-        Arc::new(Entry { created_ms, ..later })
-    };
-    store.put(at(6), None);
+    let at = |created_ms| Arrival { created_ms, ..unread(1, REFUSAL) };
+    store.put_unread(&at(6));
     assert!(Arc::ptr_eq(&store.exact(&fingerprint(1), 6).unwrap(), &good));
-    store.put(at(7), None);
+    store.put_unread(&at(7));
     assert_eq!((store.exact(&fingerprint(1), 7).unwrap().read(), store.fill().entries), (None, 1));
     let newer = Arc::new(Entry { created_ms: 6, ..entry(1, 0, "a", 100) });
     store.put(newer.clone(), None);
@@ -379,6 +397,8 @@ fn write_at_random(store: &MemoryStore, seed: u64) {
 #[derive(Debug, Clone)]
 enum Step {
     Put { number: u64, partition: u8, scope: u8, key: u8, life: i64, vector: Option<u64> },
+    Arrive { number: u64, scope: u8, key: u8, life: i64, bytes: usize },
+    Read { number: u64, is_for_others: bool },
     Clear(Clear),
     Wait(i64),
     Expire,
@@ -392,6 +412,11 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(number, partition, scope, key, life, vector)| {
                 Step::Put { number, partition, scope, key, life, vector }
             }),
+        6 => (0..24_u64, 0..3_u8, 0..3_u8, 1..60_i64, 0..2_000_usize).prop_map(
+            |(number, scope, key, life, bytes)| Step::Arrive { number, scope, key, life, bytes }
+        ),
+        3 => (0..24_u64, any::<bool>())
+            .prop_map(|(number, is_for_others)| Step::Read { number, is_for_others }),
         1 => (0..24_u64).prop_map(|number| Step::Clear(Clear::One(fingerprint(number)))),
         1 => name('s').prop_map(|scope| Step::Clear(Clear::Scope(scope))),
         1 => name('k').prop_map(|key| Step::Clear(Clear::CacheKey(key))),
@@ -411,6 +436,15 @@ struct Model {
 }
 
 impl Model {
+    fn arrive(&mut self, entry: Entry) {
+        let known = self.alive.get(&entry.fingerprint);
+        let is_good = known
+            .is_some_and(|(known, _)| known.unread.is_none() && known.expires_ms > self.now_ms);
+        if !is_good {
+            self.alive.insert(entry.fingerprint, (entry, None));
+        }
+    }
+
     fn cleared(&mut self, what: &Clear) -> u64 {
         let before = self.alive.len();
         self.alive.retain(|fingerprint, (entry, _)| match what {
@@ -448,6 +482,35 @@ fn agree(store: &MemoryStore, steps: &[Step], complete: bool) -> Result<(), Test
                 let vector = vector.map(|seed| Dice::new(seed).vector(12));
                 store.put(entry.clone().into(), vector.as_deref().map(Into::into));
                 model.alive.insert(entry.fingerprint, (entry, vector));
+            }
+            Step::Arrive { number, scope, key, life, bytes } => {
+                let (scope, key) = (format!("s{scope}"), format!("k{key}"));
+                let text = "a".repeat(*bytes);
+                let arrival = Arrival {
+                    scope: &scope,
+                    cache_key: &key,
+                    created_ms: model.now_ms,
+                    expires_ms: model.now_ms + life,
+                    ..unread(*number, &text)
+                };
+                if !complete && store.exact(&arrival.fingerprint, model.now_ms).is_none() {
+                    // What is evicted does not stand in its way.
+                    model.alive.remove(&arrival.fingerprint);
+                }
+                store.put_unread(&arrival);
+                model.arrive(arrival.to_entry());
+            }
+            Step::Read { number, is_for_others } => {
+                if let Some(found) = store.exact(&fingerprint(*number), model.now_ms)
+                    && found.unread.is_some()
+                {
+                    let read = Arc::new(Entry { unread: None, ..Entry::clone(&found) });
+                    store.settle(&found, is_for_others.then_some(&read));
+                    model.alive.remove(&read.fingerprint);
+                    if *is_for_others {
+                        model.alive.insert(read.fingerprint, (Entry::clone(&read), None));
+                    }
+                }
             }
             Step::Clear(what) => {
                 let (was, should) = (store.clear(what), model.cleared(what));
