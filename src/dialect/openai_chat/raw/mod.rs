@@ -6,6 +6,7 @@
 
 mod outline;
 mod plain;
+mod quotes;
 mod reasoning;
 mod request;
 mod response;

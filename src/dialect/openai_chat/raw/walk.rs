@@ -2,6 +2,7 @@
 //! looked at as they stand, at the speed of looking for a quote. Of unsound JSON it shows something, and
 //! never panics.
 
+use super::quotes::end_of_string;
 use std::borrow::Cow;
 
 /// A place in JSON.
@@ -123,34 +124,6 @@ pub fn unescaped(text: &[u8]) -> Option<Cow<'_, str>> {
     }
     whole.push_str(rest);
     Some(Cow::Owned(whole))
-}
-
-/// Bytes of a string that are looked at one by one: most strings end there, before anything faster has
-/// begun.
-const SHORT: usize = 24;
-
-/// Where the string ends with which `json` begins.
-fn end_of_string(json: &[u8]) -> usize {
-    let mut at = 1;
-    while at < SHORT {
-        match json.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return json.len(),
-        }
-    }
-    while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
-        at += found;
-        let before = json.get(..at).unwrap_or_default();
-        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-        at += 1;
-        // Two of them are one that is meant, and does not escape the quote.
-        if backslashes % 2 == 0 {
-            return at;
-        }
-    }
-    json.len()
 }
 
 /// Where the object or array ends with which `json` begins.
