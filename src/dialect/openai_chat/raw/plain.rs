@@ -175,8 +175,9 @@ fn is_nothing(value: &[u8]) -> bool {
 /// Whether a text, escapes and all, is sound and more than white space. Escapes that need a closer look
 /// (half of a character is none) are for others to look at.
 fn says_something(text: &[u8]) -> bool {
+    static LONG_ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u"));
     let Ok(mut text) = std::str::from_utf8(text) else { return false };
-    if memchr::memmem::find(text.as_bytes(), b"\\u").is_some() {
+    if LONG_ESCAPE.find(text.as_bytes()).is_some() {
         return false;
     }
     loop {
