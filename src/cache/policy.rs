@@ -5,6 +5,8 @@ use crate::config::{Snapshot, VirtualKey};
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
+/// How the names of all headers begin that speak of the cache.
+const CACHE_HEADERS: &str = "x-bf-cache-";
 const CACHE_KEY: HeaderName = HeaderName::from_static("x-bf-cache-key");
 const CACHE_TTL: HeaderName = HeaderName::from_static("x-bf-cache-ttl");
 const CACHE_THRESHOLD: HeaderName = HeaderName::from_static("x-bf-cache-threshold");
@@ -48,7 +50,10 @@ impl Policy {
         }
         let config = &snapshot.cache;
         let own = virtual_key.and_then(|key| key.semantic_cache.as_ref());
-        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        // Most requests have none of them, which is seen sooner than that each is missing.
+        let any = headers.keys().any(|name| name.as_str().starts_with(CACHE_HEADERS));
+        let headers = any.then_some(headers);
+        let header = |name| headers?.get(name).and_then(|value| value.to_str().ok());
         let named = header(CACHE_KEY).filter(|key| !key.is_empty());
         let cache_key = named.unwrap_or(&config.default_cache_key);
         match own {

@@ -5,7 +5,6 @@ use super::cache_note::CacheNote;
 use super::cached::{Caching, Hit, Start};
 use super::call::{Call, Purpose};
 use super::extra_fields::extra_fields;
-use super::keeper::Keeper;
 use super::pin::{Pinned, pinned};
 use super::price::{facts_of, require_price};
 use super::record::{Progress, Recorder};
@@ -538,7 +537,9 @@ impl Answer {
                     raw_request,
                     recorder,
                 );
-                stream.keeper = caching.map(|caching| Box::new(Keeper::new(caching)));
+                if let Some(caching) = caching {
+                    stream.keep(caching);
+                }
                 stream.places = self.places;
                 ReplyBody::Stream(Box::new(stream))
             }

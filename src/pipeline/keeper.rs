@@ -14,6 +14,11 @@ use std::sync::Arc;
 /// Bytes of a stream besides its text that may be held, roughly. What else it says takes many times the
 /// room that it needs.
 const MOST_OTHER: usize = 16 << 10;
+/// What is mostly collected of a stream has room in as many bytes.
+const USUAL: usize = 2 << 10;
+/// How the gateway writes most events: this, the data and that.
+const DATA: &[u8] = b"data: ";
+const END: &[u8] = b"\n\n";
 
 /// Collects a stream, as the client gets it, to be kept when it is complete. None of its buffers
 /// is held, so that their room can be used again for what follows.
@@ -32,6 +37,8 @@ struct Collected {
     /// Whether what comes next may be in the middle of an event.
     is_within: bool,
     plain: PlainChunks,
+    /// Bytes from the beginning whose events are known to be sound.
+    sound: usize,
     /// Bytes that were not only text since the reader was given any.
     other: usize,
     /// Set once there was more of those than would be kept: they are read as they come.
@@ -40,8 +47,11 @@ struct Collected {
 }
 
 impl Keeper {
-    pub(super) fn new(caching: Box<Caching>) -> Self {
-        Keeper { caching, collected: Some(Collected::default()) }
+    /// For a stream of which so many bytes from its beginning are known to be sound events.
+    pub(super) fn new(caching: Box<Caching>, sound: usize) -> Self {
+        let events = Vec::with_capacity(USUAL);
+        let collected = Collected { events, sound, ..Collected::default() };
+        Keeper { caching, collected: Some(collected) }
     }
 
     /// What a client of the stream is told of the cache.
@@ -78,19 +88,35 @@ impl Collected {
         }
         let mut rest = bytes;
         while !rest.is_empty() {
+            if let Some((text, after)) = self.next_text(rest) {
+                self.events.extend_from_slice(text);
+                rest = after;
+                continue;
+            }
             let (event, after) = first_event(rest).unwrap_or((rest, &[]));
             rest = after;
-            if !self.push_text(event) {
+            let is_sound = self.size - rest.len() <= self.sound;
+            if !self.push_text(event, is_sound) {
                 self.push_other(event)?;
             }
         }
         Some(())
     }
 
+    /// What the event with which `bytes` begin adds to the text of the last one, and what follows it, if
+    /// it is like the one before: most are.
+    fn next_text<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        if self.end.is_empty() {
+            return None;
+        }
+        let (text, after) = self.plain.next(bytes.strip_prefix(DATA)?)?;
+        Some((text, after.strip_prefix(END)?))
+    }
+
     fn push_other(&mut self, event: &[u8]) -> Option<()> {
         self.complete();
         self.events.extend_from_slice(event);
-        self.is_within = !self.events.ends_with(b"\n\n");
+        self.is_within = !self.events.ends_with(END);
         self.other += event.len();
         if self.other > MOST_OTHER {
             self.other = 0;
@@ -101,11 +127,12 @@ impl Collected {
     }
 
     /// Takes an event that does nothing but add to the text; whether it is one.
-    fn push_text(&mut self, event: &[u8]) -> bool {
+    fn push_text(&mut self, event: &[u8], is_sound: bool) -> bool {
         let Some(data) = only_data(event).filter(|_| !self.is_within) else { return false };
-        let Some((text, after)) = self.plain.text(data) else { return false };
+        let Some((text, after)) = self.plain.text(data, is_sound) else { return false };
         if self.end.is_empty() {
-            let (before, end) = event.split_at_checked(event.len() - after - 2).unwrap_or_default();
+            let (before, end) =
+                event.split_at_checked(event.len() - after - END.len()).unwrap_or_default();
             self.events.extend_from_slice(before);
             self.end.extend_from_slice(end);
             self.other += event.len() - text.len();
@@ -141,7 +168,7 @@ fn first_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The data of one event that has nothing else, in one line.
 fn only_data(event: &[u8]) -> Option<&[u8]> {
-    let data = event.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")?;
+    let data = event.strip_prefix(DATA)?.strip_suffix(END)?;
     memchr::memchr2(b'\n', b'\r', data).is_none().then_some(data)
 }
 
@@ -149,6 +176,7 @@ fn only_data(event: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::cache::{Entry, Unread, fixture};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     /// What is kept of a stream that comes in these pieces.
@@ -265,6 +293,103 @@ mod tests {
             let end = whole.len() - after.len() - "[DONE]".len() - before.len();
             let broken = whole.get(..end - chunks[0].to_string().len()).unwrap();
             assert_eq!(text_of(collected([broken.as_bytes()].into_iter())), None);
+        }
+    }
+
+    /// Events of all kinds, each complete; some of them as no sound provider writes them.
+    fn events() -> impl Strategy<Value = String> {
+        let text = "[ a-c\"\\\\\n\u{e9}]{0,5}|[ a-z\"\u{1f600}]{15,40}";
+        let chunk = (text, 0..8_u8, "[a-z\"]{0,4}").prop_map(|(text, kind, padding)| {
+            let mut chunk = chunk(&json!({"content": text}), &Value::Null);
+            match kind {
+                0 => chunk["choices"][0]["delta"]["role"] = json!("assistant"),
+                1 => chunk["created"] = json!(2),
+                2 => chunk["choices"][0]["delta"]["reasoning_content"] = json!("hm"),
+                3 => chunk["usage"] = Value::Null,
+                4..6 => chunk["padding"] = json!(padding),
+                _ => {}
+            }
+            chunk.to_string()
+        });
+        let way = prop_oneof![
+            6 => Just(("data: ", "\n\n")),
+            1 => Just(("data:", "\n\n")),
+            1 => Just((": data\n\ndata: ", "\n\n")),
+            1 => Just(("data: ", "\r\n\r\n")),
+            1 => Just(("id: 1\ndata: ", "\nevent: a\n\n")),
+        ];
+        let lookalike = prop_oneof![
+            12 => Just(("", "")),
+            1 => Just(("\"content\":\"", "\"content\":\"\\")),
+            1 => Just(("\"content\":\"", "\"content\":\"\",\"refusal\":\"")),
+            1 => Just(("\"created\":1", "\"created\":01")),
+            1 => Just(("\"content\":\"", "\"content\":\"\t")),
+        ];
+        (chunk, way, lookalike).prop_map(|(chunk, (before, after), (from, to))| {
+            format!("{before}{}{after}", chunk.replacen(from, to, 1))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_says_what_the_stream_said(
+            events in prop::collection::vec(events(), 0..12),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let end = chunk(&json!({}), &json!("stop"));
+            let stream = format!("{}data: {end}\n\ndata: [DONE]\n\n", events.concat());
+            let whole = text_of(Some((Form::ChatStream, Bytes::from(stream.clone()))));
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len())).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|cut| &stream.as_bytes()[cut[0]..cut[1]]);
+            prop_assert_eq!(text_of(collected(pieces)), whole.clone());
+            prop_assert_eq!(text_of(collected(events_of(&stream))), whole);
+        }
+    }
+
+    /// The pieces of a stream that ends each event so.
+    fn events_of(stream: &str) -> impl Iterator<Item = &[u8]> {
+        stream.split_inclusive("\n\n").map(str::as_bytes)
+    }
+
+    #[test]
+    fn what_changes_its_shape_and_back_is_still_one_event() {
+        let mut stream = String::new();
+        for number in 0..100 {
+            let mut chunk = chunk(&json!({"content": "\"a\\"}), &Value::Null);
+            if number % 10 > 5 {
+                chunk["created"] = json!(number);
+            }
+            stream.push_str(&format!("data: {chunk}\n\n"));
+        }
+        let end = chunk(&json!({}), &json!("stop"));
+        stream.push_str(&format!("data: {end}\n\ndata: [DONE]\n\n"));
+        for bytes in [stream.len(), 5_000] {
+            let collected = collected(stream.as_bytes().chunks(bytes));
+            assert!(collected.as_ref().unwrap().1.len() < 3_000);
+            assert_eq!(text_of(collected), Some("\"a\\".repeat(100)));
+        }
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_sound_is_not_read_for_it() {
+        let first = chunk(&json!({"role": "assistant", "content": ""}), &Value::Null);
+        let unsound =
+            chunk(&json!({"content": "a"}), &Value::Null).to_string().replace(":1", ":01");
+        let end = chunk(&json!({}), &json!("stop"));
+        let begin = format!("data: {first}\n\ndata: {unsound}\n\n");
+        let stream = format!("{begin}data: {end}\n\ndata: [DONE]\n\n");
+        for sound in [begin.len() - 1, begin.len()] {
+            for at_once in [true, false] {
+                let mut collected = Collected { sound, ..Collected::default() };
+                match at_once {
+                    true => collected.push(stream.as_bytes()).unwrap(),
+                    false => events_of(&stream).for_each(|event| collected.push(event).unwrap()),
+                }
+                let text = text_of(collected.finish(Usage::default()));
+                assert_eq!(text.as_deref(), (sound == begin.len()).then_some("a"));
+            }
         }
     }
 }

@@ -4,6 +4,8 @@
 use crate::dialect::Frame;
 use crate::dialect::openai_chat::raw::splice_extra_fields;
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// What the provider has sent since the last chunk that the client got.
 #[derive(Debug, Default)]
@@ -21,10 +23,10 @@ impl RawEvents {
 
     /// Writes what was noted into the first chunk of `out` from `start` on, if there is one.
     pub(super) fn attach(&mut self, out: &mut BytesMut, start: usize) {
-        const DATA: &[u8] = b"data: {";
+        static DATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"data: {"));
         let added = out.get(start..).unwrap_or_default();
-        let Some(at) = memchr::memmem::find(added, DATA) else { return };
-        let from = start + at + DATA.len() - 1;
+        let Some(at) = DATA.find(added) else { return };
+        let from = start + at + DATA.needle().len() - 1;
         let rest = out.get(from..).unwrap_or_default();
         let to = from + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let chunk = Bytes::copy_from_slice(out.get(from..to).unwrap_or_default());

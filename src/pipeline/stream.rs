@@ -3,6 +3,7 @@
 //! One chain without tasks or channels: the client's connection polls this body, and this body polls
 //! the provider's. Backpressure is the poll; a client that goes away drops the whole chain.
 
+use super::cached::Caching;
 use super::call::Call;
 use super::extra_fields::extra_fields;
 use super::keeper::Keeper;
@@ -63,7 +64,7 @@ pub struct StreamReply {
     /// Kept to the end.
     pub(super) places: Option<(Permit, InFlight)>,
     /// Collects the stream, where it is to be kept.
-    pub(super) keeper: Option<Box<Keeper>>,
+    keeper: Option<Box<Keeper>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +160,11 @@ impl StreamReply {
             places: None,
             keeper: None,
         }
+    }
+
+    /// Has the stream kept when it is complete. Nothing of it has been sent yet.
+    pub(super) fn keep(&mut self, caching: Box<Caching>) {
+        self.keeper = Some(Box::new(Keeper::new(caching, self.source.passage.sound())));
     }
 
     /// Moves on by one step. `Pending` when there is nothing to do but wait.

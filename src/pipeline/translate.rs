@@ -116,6 +116,8 @@ pub(super) fn with_extra_fields(body: Bytes, extra_fields: &[u8]) -> Bytes {
 pub(super) struct Passage {
     frames: FrameReader,
     way: Way,
+    /// Bytes that had been written when the first content was.
+    before_commit: usize,
     /// Kept when the client is to see the provider's events as they came.
     raw_events: Option<Box<RawEvents>>,
 }
@@ -161,7 +163,7 @@ impl Passage {
             })),
         };
         let raw_events = wants_raw.then(Box::default);
-        Passage { frames: FrameReader::default(), way, raw_events }
+        Passage { frames: FrameReader::default(), way, before_commit: 0, raw_events }
     }
 
     /// Takes bytes of the provider and appends what they mean to `out`.
@@ -198,6 +200,7 @@ impl Passage {
 
     fn frame(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), Failure> {
         let start = out.len();
+        let commits = !self.committed();
         let done = match &mut self.way {
             Way::Raw(stream) => stream.push(frame, out),
             Way::Translated(way) => way.frame(frame, out),
@@ -206,7 +209,19 @@ impl Passage {
             events.note(frame);
             events.attach(out, start);
         }
+        if commits {
+            self.before_commit = out.len();
+        }
         done
+    }
+
+    /// How much of what was written first is known to be sound events: they were made here, or read as a
+    /// whole to find the first content. Holds before any of it is taken away.
+    pub(super) fn sound(&self) -> usize {
+        match &self.way {
+            Way::Raw(_) => self.before_commit,
+            Way::Translated(_) => usize::MAX,
+        }
     }
 
     /// The provider's events that no chunk has shown yet.

@@ -80,53 +80,134 @@ fn is_plain_choice(walk: &mut Walk) -> bool {
 }
 
 /// Chunks of a stream that do nothing but add to the first choice's text. One is read; most of those
-/// that follow differ from it in the text alone, and are only compared.
+/// that follow differ from it in the text alone, or in what it is padded with, and are only compared.
 #[derive(Debug, Default)]
 pub struct PlainChunks {
-    before: Vec<u8>,
-    after: Vec<u8>,
+    /// The chunk that was read last, without its text and without its padding. Empty if none was.
+    shape: Vec<u8>,
+    /// Where its text was.
+    text: usize,
+    /// Where its padding was; at the end if it has none.
+    padding: usize,
+}
+
+/// Where in a chunk is what the next one may differ in.
+struct Outline<'a> {
+    text: &'a [u8],
+    /// Bytes from the text on, and after it.
+    from_text: usize,
+    after_text: usize,
+    /// The same of the last string beside the choices, in which providers hide how long the text is; both
+    /// 0 if there is none.
+    from_padding: usize,
+    after_padding: usize,
 }
 
 impl PlainChunks {
-    /// What a chunk adds to the text, as it is written in JSON, and how many bytes follow it; `None` when
-    /// it says anything else.
-    pub fn text<'a>(&mut self, chunk: &'a [u8]) -> Option<(&'a [u8], usize)> {
-        if let Some(text) = self.same(chunk) {
-            return Some((text, self.after.len()));
-        }
-        let (text, rest) = text_of_plain_chunk(chunk)?;
-        // The gateway has not read it before.
-        serde_json::from_slice::<IgnoredAny>(chunk).ok()?;
-        let before = chunk.len().checked_sub(rest + 1 + text.len())?;
-        self.before = chunk.get(..before)?.to_vec();
-        self.after = chunk.get(before + text.len()..)?.to_vec();
-        Some((text, self.after.len()))
-    }
-
-    fn same<'a>(&self, chunk: &'a [u8]) -> Option<&'a [u8]> {
-        if self.before.is_empty() {
+    /// What the chunk adds to the text with which `bytes` begin, as it is written in JSON, and what follows
+    /// the chunk; `None` when it is not like the one that was read last.
+    pub fn next<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        if self.shape.is_empty() {
             return None;
         }
-        let text = chunk.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
-        // A quote would end it, and what follows would be something else.
-        let ended = Walk::new(text).ends_within_a_string();
-        (!ended).then_some(text)
+        let (rest, after_padding) = self.shape.split_at_checked(self.padding)?;
+        let (before, after) = rest.split_at_checked(self.text)?;
+        let rest = bytes.strip_prefix(before)?;
+        let (text, rest) = rest.split_at_checked(length_of_string(rest)?)?;
+        let rest = rest.strip_prefix(after)?;
+        if after_padding.is_empty() {
+            return Some((text, rest));
+        }
+        let (_padding, rest) = rest.split_at_checked(length_of_string(rest)?)?;
+        Some((text, rest.strip_prefix(after_padding)?))
+    }
+
+    /// What a chunk adds to the text, and how many bytes follow it, whatever the chunks before were like;
+    /// `None` when it says anything else. One of which it is not known that it is sound is read for that.
+    pub fn text<'a>(&mut self, chunk: &'a [u8], is_sound: bool) -> Option<(&'a [u8], usize)> {
+        if let Some((text, [])) = self.next(chunk) {
+            return Some((text, chunk.len() - self.text - text.len()));
+        }
+        let outline = outline_of_plain_chunk(chunk)?;
+        if !is_sound {
+            serde_json::from_slice::<IgnoredAny>(chunk).ok()?;
+        }
+        let (before, rest) = split_from_end(chunk, outline.from_text)?;
+        let (_text, rest) = split_from_end(rest, outline.after_text)?;
+        let (after, rest) = split_from_end(rest, outline.from_padding)?;
+        let (_padding, after_padding) = split_from_end(rest, outline.after_padding)?;
+        self.shape.clear();
+        self.shape.extend_from_slice(before);
+        self.text = self.shape.len();
+        self.shape.extend_from_slice(after);
+        self.padding = self.shape.len();
+        self.shape.extend_from_slice(after_padding);
+        Some((outline.text, outline.after_text))
     }
 }
 
-/// The text, and how many bytes follow its last quote.
-fn text_of_plain_chunk(chunk: &[u8]) -> Option<(&[u8], usize)> {
+fn split_from_end(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(bytes.len().checked_sub(length)?)
+}
+
+/// How long the text is that goes on with `json`, up to the quote that ends its string. `None` where
+/// none does, or where the text is not sound.
+fn length_of_string(json: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = json.get(at..)?;
+        at += match rest.first_chunk().map(plain_bytes) {
+            Some(8) => {
+                at += 8;
+                continue;
+            }
+            Some(plain) => plain,
+            None => rest.iter().position(|byte| plain_bytes(&[*byte; 8]) == 0)?,
+        };
+        at += match json.get(at..)? {
+            [b'"', ..] => break,
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'\\', b'u', digits @ ..]
+                if digits.first_chunk::<4>()?.iter().all(u8::is_ascii_hexdigit) =>
+            {
+                6
+            }
+            _ => return None,
+        };
+    }
+    debug_assert!(json.get(..at).is_some_and(|text| !Walk::new(text).ends_within_a_string()));
+    Some(at)
+}
+
+/// How many of the bytes of a string in JSON stand for themselves before one that does not: a quote, a
+/// backslash or a control character. All are looked at at once, which is done for every chunk.
+fn plain_bytes(bytes: &[u8; 8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(*bytes);
+    // Sets the highest bit of the first byte that is less than that, and none before it.
+    let less = |word: u64, than: u8| word.wrapping_sub(EACH * u64::from(than)) & !word;
+    let is = |byte: u8| less(word ^ (EACH * u64::from(byte)), 1);
+    let found = (is(b'"') | is(b'\\') | less(word, b' ')) & (EACH << 7);
+    found.trailing_zeros() as usize / 8
+}
+
+fn outline_of_plain_chunk(chunk: &[u8]) -> Option<Outline<'_>> {
     let mut walk = Walk::new(chunk);
-    let mut text = None;
+    let mut outline = None;
     if !walk.enter(b'{') {
         return None;
     }
     while let Some(name) = walk.name() {
         if name == b"choices" {
-            if text.is_some() || !walk.enter(b'[') || !walk.item() {
+            if outline.is_some() || !walk.enter(b'[') || !walk.item() {
                 return None;
             }
-            text = Some(text_of_plain_delta(&mut walk)?);
+            let (text, rest) = text_of_plain_delta(&mut walk)?;
+            // Its quote stands there as well.
+            let after_text = rest + 1;
+            let from_text = after_text + text.len();
+            outline =
+                Some(Outline { text, from_text, after_text, from_padding: 0, after_padding: 0 });
             if walk.item() {
                 return None;
             }
@@ -137,10 +218,15 @@ fn text_of_plain_chunk(chunk: &[u8]) -> Option<(&[u8], usize)> {
         if (name == b"usage" || name == b"error" || unsaid()) && !is_nothing(value) {
             return None;
         }
+        if let (Some(outline), Some(string)) = (&mut outline, value.strip_prefix(b"\"")) {
+            outline.after_padding = walk.rest.len() + 1;
+            outline.from_padding = walk.rest.len() + string.len();
+        }
     }
-    text
+    outline
 }
 
+/// The text, and how many bytes follow its last quote.
 fn text_of_plain_delta<'a>(walk: &mut Walk<'a>) -> Option<(&'a [u8], usize)> {
     let mut text = None;
     if !walk.enter(b'{') {
@@ -175,8 +261,9 @@ fn is_nothing(value: &[u8]) -> bool {
 /// Whether a text, escapes and all, is sound and more than white space. Escapes that need a closer look
 /// (half of a character is none) are for others to look at.
 fn says_something(text: &[u8]) -> bool {
+    static LONG_ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u"));
     let Ok(mut text) = std::str::from_utf8(text) else { return false };
-    if memchr::memmem::find(text.as_bytes(), b"\\u").is_some() {
+    if LONG_ESCAPE.find(text.as_bytes()).is_some() {
         return false;
     }
     loop {
@@ -192,6 +279,7 @@ fn says_something(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -246,7 +334,7 @@ mod tests {
         };
         let plain = text(json!({"content": "a \"b\""}));
         fn added<'a>(chunks: &mut PlainChunks, chunk: &'a str) -> Option<&'a [u8]> {
-            let (text, after) = chunks.text(chunk.as_bytes())?;
+            let (text, after) = chunks.text(chunk.as_bytes(), false)?;
             assert!(chunk.as_bytes().get(..chunk.len() - after).unwrap().ends_with(text));
             Some(text)
         }
@@ -255,7 +343,7 @@ mod tests {
         // The second time it is compared, whatever its text.
         for (said, written) in [("", ""), ("c", "c"), ("\\\"", r#"\\\""#), ("ü\n", "ü\\n")] {
             let next = text(json!({"content": said}));
-            assert!(chunks.same(next.as_bytes()).is_some(), "{next}");
+            assert!(chunks.next(next.as_bytes()).is_some(), "{next}");
             assert_eq!(added(&mut chunks, &next), Some(written.as_bytes()));
         }
         for other in [
@@ -276,8 +364,76 @@ mod tests {
             text(json!({"content": "a"})).replacen("a\"", "a\",\"refusal\":\"b\"", 1),
             plain.replace("b\\\"\"", "b\\\"\\\\\",\"refusal\":\"\""),
         ] {
-            assert_eq!(chunks.text(other.as_bytes()), None, "{other}");
-            assert_eq!(PlainChunks::default().text(other.as_bytes()), None, "{other}");
+            assert_eq!(chunks.text(other.as_bytes(), false), None, "{other}");
+            assert_eq!(PlainChunks::default().text(other.as_bytes(), false), None, "{other}");
+        }
+    }
+
+    /// A chunk as OpenAI writes them, with this between the quotes of its text and of its padding.
+    fn padded(text: &str, padding: &str) -> String {
+        format!(
+            r#"{{"id":"1","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}],"usage":null,"obfuscation":"{padding}","n":[1]}}"#
+        )
+    }
+
+    #[test]
+    fn a_chunk_that_is_padded_otherwise_is_only_compared() {
+        let mut chunks = PlainChunks::default();
+        assert!(chunks.next(padded("a", "b").as_bytes()).is_none());
+        assert!(chunks.text(padded("a", "b").as_bytes(), false).is_some());
+        for (text, padding) in
+            [("", ""), ("c\\\"", "\\\\"), ("d", "long enough for two"), ("\\u00e9", "x")]
+        {
+            let chunk = padded(text, padding);
+            assert_eq!(chunks.next(chunk.as_bytes()), Some((text.as_bytes(), &b""[..])));
+            let (_, after) = chunks.text(chunk.as_bytes(), false).unwrap();
+            assert!(chunk.get(..chunk.len() - after).unwrap().ends_with(text));
+            // What follows is left, and nothing is seen of one that is not complete.
+            let two = format!("{chunk}\n\n{chunk}");
+            let rest = two.get(chunk.len()..).unwrap();
+            assert_eq!(chunks.next(two.as_bytes()), Some((text.as_bytes(), rest.as_bytes())));
+            for cut in 0..chunk.len() {
+                assert_eq!(chunks.next(chunk.get(..cut).unwrap().as_bytes()), None, "{cut}");
+            }
+        }
+        for other in [
+            padded("a", "b").replace("[1]", "[2]"),
+            padded("a", "b").replace("null,\"obf", "1,\"obf"),
+            padded("a\",\"refusal\":\"c", "b"),
+            padded("a", "b\",\"citations\":\"c"),
+            padded("a", "\\"),
+            padded("a", "\n"),
+        ] {
+            assert_eq!(chunks.next(other.as_bytes()), None, "{other}");
+        }
+        // A string that says something is no padding.
+        for name in ["usage", "error", "citations"] {
+            let other = padded("a", "b").replace("obfuscation", name);
+            assert_eq!(chunks.text(other.as_bytes(), false), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_is_not_sound_is_none_unless_it_is_known_to_be() {
+        let unsound = padded("a", "b").replace("[1]", "[01]");
+        assert_eq!(PlainChunks::default().text(unsound.as_bytes(), false), None);
+        assert!(PlainChunks::default().text(unsound.as_bytes(), true).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_taken_as_any_reader_takes_it(
+            text in "[a-f0\"\\\\/unt\n\u{1}\u{e9}]{0,6}|([^\"\\\\]{12,20}|\\\\[\"\\\\nu/]){0,4}",
+        ) {
+            let mut chunks = PlainChunks::default();
+            chunks.text(padded("a", "b").as_bytes(), false).unwrap();
+            let is_sound = serde_json::from_str::<IgnoredAny>(&format!("\"{text}\"")).is_ok();
+            let expected = is_sound.then_some((text.as_bytes(), &b""[..]));
+            let chunk = padded(&text, "c");
+            prop_assert_eq!(chunks.next(chunk.as_bytes()), expected);
+            let chunk = padded("d", &text);
+            let expected = is_sound.then_some((&b"d"[..], &b""[..]));
+            prop_assert_eq!(chunks.next(chunk.as_bytes()), expected);
         }
     }
 }

@@ -4,9 +4,10 @@ use crate::dialect::openai_chat::response::failure_in_stream;
 use crate::dialect::openai_chat::types::UsageWire;
 use crate::llm::{Failure, Usage};
 use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Bytes of text per token, roughly: English has about four.
 pub const BYTES_PER_TOKEN: u64 = 4;
@@ -40,10 +41,11 @@ impl RawResponse {
     }
 }
 
-/// The failure that a body reports instead of an answer, whatever its status said (OpenRouter and
-/// others answer 200 with an `error` and no `choices`).
+/// The failure that a body or a chunk reports instead of an answer, whatever its status said (OpenRouter
+/// and others answer 200 with an `error` and no `choices`).
 pub fn failure_in_answer(body: &[u8]) -> Option<Failure> {
-    memmem::find(body, b"\"error\"").and_then(|_| failure_in_stream(body))
+    static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+    ERROR.find(body).and_then(|_| failure_in_stream(body))
 }
 
 /// The tokens that the texts of an answer without a count probably are: content, reasoning and the

@@ -1,14 +1,14 @@
 //! A stream that passes frame by frame.
 
-use super::response::{BYTES_PER_TOKEN, end_of_object, splice_into};
+use super::response::{BYTES_PER_TOKEN, end_of_object, failure_in_answer, splice_into};
 use crate::dialect::Frame;
-use crate::dialect::openai_chat::response::failure_in_stream;
 use crate::dialect::openai_chat::types::{Chunk, UsageWire};
 use crate::llm::{Failure, Usage};
 use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::sync::LazyLock;
 
 /// Passes the frames of one stream, reads what must be known of them, and keeps the last chunk back
 /// so that `extra_fields` can go into it.
@@ -70,9 +70,7 @@ impl RawStream {
             self.complete = true;
             return Ok(());
         }
-        if memmem::find(data, b"\"error\"").is_some()
-            && let Some(failure) = failure_in_stream(data)
-        {
+        if let Some(failure) = failure_in_answer(data) {
             return Err(failure);
         }
         if self.read_usage(data)? {
@@ -89,7 +87,7 @@ impl RawStream {
         self.pieces += 1;
         self.bytes += data.len();
         self.shortest = self.shortest.min(data.len());
-        self.stopped = has_text_value(data, b"\"finish_reason\"");
+        self.stopped = has_finish_reason(data);
         if self.stopped {
             self.finished |= finished(data, self.choices);
             self.held = Some(data.clone());
@@ -157,7 +155,7 @@ impl RawStream {
             #[serde(default)]
             choices: Option<Vec<IgnoredAny>>,
         }
-        if !has_object_value(data, b"\"usage\"") {
+        if !has_usage(data) {
             return Ok(false);
         }
         let chunk: UsageChunk = serde_json::from_slice(data).map_err(|_| bad_chunk())?;
@@ -220,19 +218,21 @@ fn bad_chunk() -> Failure {
         .with_code("invalid_upstream_response")
 }
 
-/// Whether `key` stands in `data` with a string as its value. A key inside of a JSON string has its
+fn has_finish_reason(data: &[u8]) -> bool {
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
+    has_value(data, &KEY, b'"')
+}
+
+fn has_usage(data: &[u8]) -> bool {
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+    has_value(data, &KEY, b'{')
+}
+
+/// Whether `key` stands in `data` with a value that begins so. A key inside of a JSON string has its
 /// quotes escaped and is not found.
-fn has_text_value(data: &[u8], key: &[u8]) -> bool {
-    has_value(data, key, b'"')
-}
-
-fn has_object_value(data: &[u8], key: &[u8]) -> bool {
-    has_value(data, key, b'{')
-}
-
-fn has_value(data: &[u8], key: &[u8], first: u8) -> bool {
-    memmem::find_iter(data, key).any(|at| {
-        let rest = data.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+fn has_value(data: &[u8], key: &Finder<'_>, first: u8) -> bool {
+    key.find_iter(data).any(|at| {
+        let rest = data.get(at + key.needle().len()..).unwrap_or_default().trim_ascii_start();
         let value = rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
         value.and_then(<[u8]>::first) == Some(&first)
     })
