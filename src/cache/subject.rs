@@ -49,10 +49,11 @@ impl Bypass {
 /// A request as the cache sees it.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// Parameters and everything said before the question.
-    context: [u8; 32],
-    /// The question, in the form in which two of them are the same request; a digest of a long one.
-    normalised: Vec<u8>,
+    /// Parameters and everything said before the question; then the question, in the form in which two of
+    /// them are the same request, or a digest of a long one.
+    asked: Vec<u8>,
+    /// Where the question begins.
+    context: usize,
     /// The question as it was asked; empty when only the exact request may be answered.
     pub question: Arc<str>,
 }
@@ -95,27 +96,35 @@ impl Subject {
         model: &str,
         embedding_model: &str,
     ) -> Place {
-        let mut text = Canonical::default();
-        text.text(&policy.config.vector_store_namespace);
-        text.text(&policy.scope);
-        text.text(&policy.cache_key);
-        text.text(if policy.config.cache_by_provider { provider } else { "" });
-        text.text(if policy.config.cache_by_model { model } else { "" });
-        text.0.extend_from_slice(&self.context);
-        let place = |tag: &[u8], more: &[u8]| {
-            let mut digest = Sha256::new();
-            digest.update(&text.0);
-            digest.update(tag);
-            digest.update(more);
-            half(digest.finalize().into())
+        let config = &policy.config;
+        let filters = [
+            &*config.vector_store_namespace,
+            &policy.scope,
+            &policy.cache_key,
+            if config.cache_by_provider { provider } else { "" },
+            if config.cache_by_model { model } else { "" },
+        ];
+        let place = |kind: &str, model: &str, asked: &[u8]| {
+            let mut text: SmallVec<[u8; 1024]> = SmallVec::new();
+            let mut add = |bytes: &[u8]| {
+                text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                text.extend_from_slice(bytes);
+            };
+            filters.iter().chain(&[kind, model]).for_each(|filter| add(filter.as_bytes()));
+            text.extend_from_slice(&(self.context as u64).to_le_bytes());
+            text.extend_from_slice(asked);
+            half(digest(&text))
         };
         Place {
             // Without a model there is no vector, and nobody looks at the partition.
             partition: Partition(match embedding_model {
                 "" => [0; 16],
-                model => place(b"similar:", model.as_bytes()),
+                model => {
+                    let context = self.asked.get(..self.context).unwrap_or_default();
+                    place("similar", model, context)
+                }
             }),
-            fingerprint: Fingerprint(place(b"exact:", &self.normalised)),
+            fingerprint: Fingerprint(place("exact", "", &self.asked)),
         }
     }
 }
@@ -167,23 +176,20 @@ fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Sub
         context.outline_message(message);
     }
     context.outline_rest(last);
-    let context = context.digest();
     // An escape stands for at least a sixth of its letters.
-    let escapes = memchr::memchr_iter(b'\\', text).count();
-    let whole =
-        |text| Subject { context, normalised: digest(text).to_vec(), question: Arc::default() };
-    if text.len().saturating_sub(5 * escapes) > LONGEST_QUESTION {
-        return Ok(Some(whole(text)));
+    let escapes = || memchr::memchr_iter(b'\\', text).count();
+    let longest = LONGEST_QUESTION;
+    if text.len() > longest && text.len().saturating_sub(5 * escapes()) > longest {
+        return Ok(Some(context.before_long(text)));
     }
     let Some(question) = unescaped(text) else { return Ok(None) };
     if question.trim().is_empty() {
         return Err(Bypass::Empty);
     }
-    if question.len() > LONGEST_QUESTION {
-        return Ok(Some(whole(text)));
+    if question.len() > longest {
+        return Ok(Some(context.before_long(text)));
     }
-    let normalised = normalise(&question).into_bytes();
-    Ok(Some(Subject { context, normalised, question: question.into() }))
+    Ok(Some(context.before(&question)))
 }
 
 /// Whether a parameter sends its request past the cache.
@@ -237,24 +243,22 @@ fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Byp
     for message in before {
         context.message(message);
     }
-    let mut subject =
-        Subject { context: [0; 32], normalised: Vec::new(), question: Arc::default() };
     match question(last) {
         Some(question) if question.len() > LONGEST_QUESTION => {
             context.author(last);
-            subject.normalised = digest(question.trim().as_bytes()).to_vec();
+            Ok(context.before_long(question.trim().as_bytes()))
         }
         Some(question) if !question.trim().is_empty() => {
             context.author(last);
-            subject.normalised = normalise(&question).into_bytes();
-            subject.question = question.into();
+            Ok(context.before(&question))
         }
-        Some(_) => return Err(Bypass::Empty),
+        Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.
-        None => context.message(last),
+        None => {
+            context.message(last);
+            Ok(context.before_nothing())
+        }
     }
-    subject.context = context.digest();
-    Ok(subject)
 }
 
 fn embedding_subject(request: &EmbeddingRequest) -> Result<Subject, Bypass> {
@@ -279,7 +283,7 @@ fn embedding_subject(request: &EmbeddingRequest) -> Result<Subject, Bypass> {
         }
     }
     // A vector of a similar text is the wrong vector.
-    Ok(Subject { context: context.digest(), normalised: Vec::new(), question: Arc::default() })
+    Ok(context.before_nothing())
 }
 
 /// The text of a user's message that is nothing but text.
@@ -298,31 +302,32 @@ fn question(message: &Message) -> Option<String> {
     Some(question)
 }
 
-/// Case and white space make no other request, unless they carry meaning as in code.
-fn normalise(text: &str) -> String {
+/// Appends the text as all have it that ask the same. Case and white space make no other request, unless they
+/// carry meaning as in code.
+fn normalise(text: &str, to: &mut Vec<u8>) {
     let text = text.trim();
     if is_code(text.as_bytes()) {
-        return text.to_owned();
+        return to.extend_from_slice(text.as_bytes());
     }
-    if text.is_ascii() {
-        let bytes = text.bytes().map(|byte| match byte {
-            b'\t'..=b'\r' => b' ',
-            _ => byte.to_ascii_lowercase(),
-        });
-        let mut bytes: Vec<u8> = bytes.collect();
-        if has_gaps(&bytes) {
-            bytes.dedup_by(|next, byte| (*next, *byte) == (b' ', b' '));
+    if !text.is_ascii() {
+        for (number, word) in text.split_whitespace().enumerate() {
+            if number > 0 {
+                to.push(b' ');
+            }
+            to.extend_from_slice(word.to_lowercase().as_bytes());
         }
-        return String::from_utf8(bytes).unwrap_or_default();
+        return;
     }
-    let mut normalised = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !normalised.is_empty() {
-            normalised.push(' ');
-        }
-        normalised.push_str(&word.to_lowercase());
+    let start = to.len();
+    to.extend(text.bytes().map(|byte| match byte {
+        b'\t'..=b'\r' => b' ',
+        _ => byte.to_ascii_lowercase(),
+    }));
+    if to.get(start..).is_some_and(has_gaps) {
+        let mut normalised = to.split_off(start);
+        normalised.dedup_by(|next, byte| (*next, *byte) == (b' ', b' '));
+        to.append(&mut normalised);
     }
-    normalised
 }
 
 /// Whether more than one space stands somewhere. Written so that many bytes are looked at in one step.
@@ -335,7 +340,7 @@ fn has_gaps(text: &[u8]) -> bool {
 fn is_code(text: &[u8]) -> bool {
     let fence = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(b"```"));
     let indent = |at: usize| matches!(text.get(at + 1), Some(b' ' | b'\t'));
-    memchr::memchr_iter(b'`', text).any(fence) || memchr::memchr_iter(b'\n', text).any(indent)
+    memchr::memchr2_iter(b'`', b'\n', text).any(|at| fence(at) || text[at] == b'\n' && indent(at))
 }
 
 /// Bytes. Longer questions are answered exactly or not at all: embedding models do not read their end,
@@ -354,10 +359,36 @@ const NEUTRAL: &[&str] = &[
 
 /// A request as bytes that two requests have in common only if they are the same: every text is
 /// preceded by its length, every list by its count.
-#[derive(Debug, Default)]
-struct Canonical(SmallVec<[u8; 512]>);
+#[derive(Debug)]
+struct Canonical(Vec<u8>);
+
+impl Default for Canonical {
+    fn default() -> Self {
+        // Enough for most, question and all.
+        Canonical(Vec::with_capacity(1024))
+    }
+}
 
 impl Canonical {
+    /// This is what was said before `question`.
+    fn before(mut self, question: &str) -> Subject {
+        let context = self.0.len();
+        normalise(question, &mut self.0);
+        Subject { asked: self.0, context, question: question.into() }
+    }
+
+    /// The same of one that only answers itself, as bytes.
+    fn before_long(mut self, question: &[u8]) -> Subject {
+        let context = self.0.len();
+        self.0.extend_from_slice(&digest(question));
+        Subject { asked: self.0, context, question: Arc::default() }
+    }
+
+    /// This is all that is asked.
+    fn before_nothing(self) -> Subject {
+        Subject { context: self.0.len(), asked: self.0, question: Arc::default() }
+    }
+
     fn outline_message(&mut self, message: &OutlineMessage) {
         self.bytes(message.role);
         match message.text {
@@ -546,10 +577,6 @@ impl Canonical {
         self.text(kind);
         self.text(first);
         self.text(second);
-    }
-
-    fn digest(&self) -> [u8; 32] {
-        digest(&self.0)
     }
 }
 
