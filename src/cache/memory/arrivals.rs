@@ -13,13 +13,12 @@ mod tests;
 use crate::cache::{Arrival, Entry, Fingerprint};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
-use memmap2::{Advice, MmapMut};
 use record::Record;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Bytes of a segment in a store that has room for many: one huge page.
-const SEGMENT: u64 = 2 << 20;
+/// Bytes of a segment in a store that has room for many.
+const SEGMENT: u64 = 256 << 10;
 /// Bytes of a segment at least.
 const LEAST: u64 = 4 << 10;
 /// The part of the store's room that is theirs, however many other entries there are: an eighth.
@@ -54,7 +53,7 @@ struct Place {
 #[derive(Debug)]
 struct Segment {
     /// `None` when nothing in it is there any more.
-    room: Option<MmapMut>,
+    room: Option<Box<[u8]>>,
     /// How far it is written.
     end: usize,
     /// Records that are there.
@@ -91,7 +90,8 @@ impl Arrivals {
         self.bytes
     }
 
-    /// Bytes of the store that are taken: also by what has gone from a segment, and for what is to come.
+    /// Bytes of the store's room that are taken: also by what has gone from a segment, and for what is to
+    /// come.
     pub(super) fn held(&self) -> u64 {
         self.held
     }
@@ -109,7 +109,8 @@ impl Arrivals {
         let most = record::most_bytes(arrival);
         let written = self.segments.back_mut().and_then(|last| last.write(arrival, most));
         let Some((offset, length)) = written else {
-            return Err(Full(self.share().clamp(LEAST, SEGMENT).max(most as u64)));
+            // A few of them have room in the share.
+            return Err(Full((self.share() / 4).clamp(LEAST, SEGMENT).max(most as u64)));
         };
         let segment = self.first + self.segments.len() as u64 - 1;
         let place = Place { segment, offset, tag: tag(&arrival.fingerprint) };
@@ -136,18 +137,10 @@ impl Arrivals {
         Ok(())
     }
 
-    /// Adds a segment of so many bytes; whether the system has them.
-    pub(super) fn grow(&mut self, bytes: u64) -> bool {
-        let Ok(room) = MmapMut::map_anon(usize::try_from(bytes).unwrap_or(usize::MAX)) else {
-            return false;
-        };
-        if bytes >= SEGMENT {
-            // Where there are no huge pages, small ones do.
-            let _advised = room.advise(Advice::HugePage);
-        }
-        self.held += bytes;
-        self.push(room);
-        true
+    /// Adds a segment of so many bytes.
+    pub(super) fn grow(&mut self, bytes: u64) {
+        self.held += cost(bytes);
+        self.push(vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)].into());
     }
 
     /// Drops the oldest segment with what is in it. One of `wanted` bytes is the next that is written to,
@@ -165,13 +158,13 @@ impl Arrivals {
                 self.push(room);
                 return Dropped::AndAdded;
             }
-            Some(room) => self.held -= room.len() as u64,
+            Some(room) => self.held -= cost(room.len() as u64),
             None => {}
         }
         Dropped::Segment
     }
 
-    fn push(&mut self, room: MmapMut) {
+    fn push(&mut self, room: Box<[u8]>) {
         // What is left of the last one stays empty.
         let last = self.first + self.segments.len() as u64;
         self.segments.push_back(Segment {
@@ -260,9 +253,11 @@ impl Arrivals {
         let tag = tag(fingerprint);
         let mut found = None;
         self.tables[table_of(fingerprint)].find(hash(tag), |place| {
-            found = record_at(&self.segments, self.first, place)
-                .filter(|record| place.tag == tag && record.fingerprint == *fingerprint)
-                .map(|record| (*place, record));
+            if place.tag == tag {
+                found = record_at(&self.segments, self.first, place)
+                    .filter(|record| record.fingerprint == *fingerprint)
+                    .map(|record| (*place, record));
+            }
             found.is_some()
         });
         found
@@ -312,7 +307,7 @@ impl Arrivals {
             segment.soonest_ms = i64::MAX;
             return;
         }
-        self.held -= segment.room.take().map_or(0, |room| room.len() as u64);
+        self.held -= segment.room.take().map_or(0, |room| cost(room.len() as u64));
         self.trim();
     }
 
@@ -322,6 +317,11 @@ impl Arrivals {
             self.first += 1;
         }
     }
+}
+
+/// Bytes that a segment takes with its part of the tables; estimated.
+pub(super) fn cost(bytes: u64) -> u64 {
+    bytes + bytes / 16
 }
 
 /// What was dropped to make room.

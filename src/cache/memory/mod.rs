@@ -170,36 +170,44 @@ impl MemoryStore {
             self.remove_all(&[known]);
         }
         let put = self.arrivals.lock().put(arrival);
-        let Err(Full(bytes)) = put else { return };
-        let mut clock = self.writer.lock();
-        let Some(gone) = self.add_segment(&mut clock, bytes) else { return };
-        // It fits in there, whoever was faster.
-        let _put = self.arrivals.lock().put(arrival);
-        drop(clock);
-        drop(gone);
+        if let Err(Full(bytes)) = put {
+            let mut clock = self.writer.lock();
+            let gone = self.put_in_segment(&mut clock, arrival, bytes);
+            drop(clock);
+            // What is freed is freed without the lock.
+            drop(gone);
+        }
     }
 
-    /// Adds a segment to the arrivals, in the place of the oldest one or of what was not used; `None` if it
-    /// is larger than the store.
-    fn add_segment(&self, clock: &mut Clock, bytes: u64) -> Option<Vec<Arc<Kept>>> {
+    /// Adds a segment to the arrivals with an answer in it, in the place of the oldest segment or of what was
+    /// not used. Does nothing if it is larger than the store. Returns what was evicted.
+    fn put_in_segment(&self, clock: &mut Clock, arrival: &Arrival, bytes: u64) -> Vec<Arc<Kept>> {
         let mut gone = Vec::new();
+        if arrivals::cost(bytes) > self.max_bytes {
+            return gone;
+        }
         loop {
             let mut arrivals = self.arrivals.lock();
-            let held = arrivals.held() + bytes;
-            if clock.bytes + held <= self.max_bytes {
-                return arrivals.grow(bytes).then_some(gone);
-            }
-            let dropped = match held > arrivals.share() {
+            let held = arrivals.held() + arrivals::cost(bytes);
+            let fits = clock.bytes + held <= self.max_bytes;
+            let dropped = match held > arrivals.share() && !fits {
                 true => arrivals.drop_oldest(bytes),
                 false => Dropped::Nothing,
             };
+            if fits {
+                arrivals.grow(bytes);
+            }
+            if fits || dropped == Dropped::AndAdded {
+                // It fits there.
+                let _put = arrivals.put(arrival);
+                return gone;
+            }
             drop(arrivals);
-            match dropped {
-                Dropped::AndAdded if clock.bytes + held - bytes <= self.max_bytes => {
-                    return Some(gone);
+            if dropped == Dropped::Nothing {
+                match self.evict(clock, None) {
+                    Some(victim) => gone.push(victim),
+                    None => return gone,
                 }
-                Dropped::AndAdded | Dropped::Segment => {}
-                Dropped::Nothing => gone.push(self.evict(clock, None)?),
             }
         }
     }

@@ -179,6 +179,39 @@ fn what_was_removed_or_replaced_while_it_was_read_does_not_come_back() {
 }
 
 #[test]
+fn arrivals_take_the_room_of_arrivals_and_what_is_used_stays() {
+    let room = 1 << 20;
+    let store = MemoryStore::new(room);
+    let used: Vec<u64> = (0..500).collect();
+    for number in &used {
+        store.put(entry(*number, 0, "a", 100).into(), None);
+    }
+    let before = store.fill().entries;
+    for number in 1_000..10_000 {
+        store.put_unread(&unread(number, ANSWER));
+        assert!(store.exact(&fingerprint(number), 0).is_some());
+        assert!(store.fill().bytes <= room);
+    }
+    assert!(used.iter().all(|number| store.get(&fingerprint(*number)).is_some()));
+    assert!(store.fill().entries > before + 1_000);
+    assert_eq!(store.get(&fingerprint(1_000)), None);
+    // The others may have seven eighths of it.
+    for number in 10_000..20_000 {
+        store.put(entry(number, 0, "a", 100).into(), None);
+    }
+    let held = store.arrivals.lock().held();
+    assert!(held > 0 && held <= room / 8 + room / 100, "{held}");
+    assert!(store.get(&fingerprint(9_999)).is_some());
+    // What is larger than the store changes nothing.
+    let (fill, large) = (store.fill(), "a".repeat(room as usize));
+    store.put_unread(&unread(20_000, &large));
+    assert_eq!((store.fill(), store.get(&fingerprint(20_000))), (fill, None));
+    // One that nearly fills it does get in.
+    store.put_unread(&unread(20_000, &large[..room as usize / 2]));
+    assert!(store.get(&fingerprint(20_000)).is_some() && store.fill().bytes <= room);
+}
+
+#[test]
 fn a_vector_of_another_length_is_never_compared() {
     for flat_rows in [0, 100] {
         let store = MemoryStore::with_flat_rows(ROOM, flat_rows);
@@ -436,8 +469,8 @@ struct Model {
 }
 
 impl Model {
-    fn arrive(&mut self, entry: Entry) {
-        let known = self.alive.get(&entry.fingerprint);
+    fn arrive(&mut self, entry: Entry, is_known: bool) {
+        let known = self.alive.get(&entry.fingerprint).filter(|_| is_known);
         let is_good = known
             .is_some_and(|(known, _)| known.unread.is_none() && known.expires_ms > self.now_ms);
         if !is_good {
@@ -470,6 +503,18 @@ impl Model {
     }
 }
 
+/// Somebody asks for an answer for the first time, and finds out whether it is for others.
+fn read(store: &MemoryStore, model: &mut Model, number: u64, is_for_others: bool) {
+    let found = store.exact(&fingerprint(number), model.now_ms);
+    let Some(found) = found.filter(|found| found.unread.is_some()) else { return };
+    let read = Arc::new(Entry { unread: None, ..Entry::clone(&found) });
+    store.settle(&found, is_for_others.then_some(&read));
+    model.alive.remove(&read.fingerprint);
+    if is_for_others {
+        model.alive.insert(read.fingerprint, (Entry::clone(&read), None));
+    }
+}
+
 /// Runs the steps on both. With `complete` the store must find all that the model has.
 fn agree(store: &MemoryStore, steps: &[Step], complete: bool) -> Result<(), TestCaseError> {
     let mut model = Model::default();
@@ -493,24 +538,13 @@ fn agree(store: &MemoryStore, steps: &[Step], complete: bool) -> Result<(), Test
                     expires_ms: model.now_ms + life,
                     ..unread(*number, &text)
                 };
-                if !complete && store.exact(&arrival.fingerprint, model.now_ms).is_none() {
-                    // What is evicted does not stand in its way.
-                    model.alive.remove(&arrival.fingerprint);
-                }
+                // What is evicted does not stand in its way.
+                let known = complete || store.exact(&arrival.fingerprint, model.now_ms).is_some();
                 store.put_unread(&arrival);
-                model.arrive(arrival.to_entry());
+                model.arrive(arrival.to_entry(), known);
             }
             Step::Read { number, is_for_others } => {
-                if let Some(found) = store.exact(&fingerprint(*number), model.now_ms)
-                    && found.unread.is_some()
-                {
-                    let read = Arc::new(Entry { unread: None, ..Entry::clone(&found) });
-                    store.settle(&found, is_for_others.then_some(&read));
-                    model.alive.remove(&read.fingerprint);
-                    if *is_for_others {
-                        model.alive.insert(read.fingerprint, (Entry::clone(&read), None));
-                    }
-                }
+                read(store, &mut model, *number, *is_for_others)
             }
             Step::Clear(what) => {
                 let (was, should) = (store.clear(what), model.cleared(what));
