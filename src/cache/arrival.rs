@@ -4,6 +4,7 @@ use super::entry::{Entry, Fingerprint, Partition};
 use super::unread::Unread;
 use crate::llm::Wire;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// An answer as it came, borrowed from where it is: a store copies what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,14 +42,16 @@ pub struct Arrival<'a> {
 impl Arrival<'_> {
     /// The entry that it is, unread.
     pub fn to_entry(&self) -> Entry {
+        // The empty one is never made.
+        let text = |text: &str| if text.is_empty() { Arc::default() } else { Arc::from(text) };
         Entry {
             fingerprint: self.fingerprint,
             partition: self.partition,
-            scope: self.scope.into(),
-            cache_key: self.cache_key.into(),
-            question: self.question.into(),
-            provider: self.provider.into(),
-            model: self.model.into(),
+            scope: text(self.scope),
+            cache_key: text(self.cache_key),
+            question: text(self.question),
+            provider: text(self.provider),
+            model: text(self.model),
             wire: self.wire,
             // A copy: what came is a part of the connection's read buffer, which would be kept whole and
             // could not be used again.

@@ -76,7 +76,10 @@ pub struct Fill {
 impl Entry {
     /// Bytes that the entry takes without its vector; estimated.
     pub fn size(&self) -> usize {
-        size_of::<Entry>() + 64 + self.question.len() + self.answer.len()
+        let texts = [&self.scope, &self.cache_key, &self.question, &self.provider, &self.model];
+        // Each with its counts.
+        let texts: usize = texts.iter().map(|text| text.len() + 16).sum();
+        size_of::<Entry>() + texts + self.answer.len()
     }
 }
 

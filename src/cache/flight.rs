@@ -70,7 +70,8 @@ impl Flights {
 }
 
 impl Leader {
-    /// The answer is in the store. `entry` makes it for those that have waited, if anybody has.
+    /// The answer is there, and has been given to the store. `entry` makes it for those that have waited, if
+    /// anybody has.
     pub fn land(mut self, entry: impl FnOnce() -> Arc<Entry>) {
         if let Some(state) = self.end() {
             state.send_replace(State::Landed(entry()));
@@ -135,6 +136,13 @@ mod tests {
         leader.land(|| answer.clone());
         assert_eq!(first.landed().await, Some(answer.clone()));
         assert_eq!(second.landed().await, Some(answer));
+        lead(&flights);
+    }
+
+    #[test]
+    fn nothing_is_made_for_nobody() {
+        let flights = Flights::default();
+        lead(&flights).land(|| panic!("nobody has waited"));
         lead(&flights);
     }
 

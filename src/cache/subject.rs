@@ -49,8 +49,8 @@ impl Bypass {
 /// A request as the cache sees it.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// Parameters and everything said before the question; then the question, in the form in which two of
-    /// them are the same request, or a digest of a long one.
+    /// Parameters and everything said before the question, or a digest of that; then the question, in the form
+    /// in which two of them are the same request, or a digest of that.
     asked: Vec<u8>,
     /// Where the question begins.
     context: usize,
@@ -362,31 +362,46 @@ const NEUTRAL: &[&str] = &[
 #[derive(Debug)]
 struct Canonical(Vec<u8>);
 
+/// How a text begins that stands for itself, and one that is the digest of another.
+const ITSELF: u8 = 0;
+const DIGEST: u8 = 1;
+
 impl Default for Canonical {
     fn default() -> Self {
         // Enough for most, question and all.
-        Canonical(Vec::with_capacity(1024))
+        let mut text = Vec::with_capacity(1024);
+        text.push(ITSELF);
+        Canonical(text)
     }
 }
 
 impl Canonical {
     /// This is what was said before `question`.
-    fn before(mut self, question: &str) -> Subject {
-        let context = self.0.len();
-        normalise(question, &mut self.0);
-        Subject { asked: self.0, context, question: question.into() }
+    fn before(self, question: &str) -> Subject {
+        let mut subject = self.before_nothing();
+        normalise(question, &mut subject.asked);
+        subject.question = question.into();
+        subject
     }
 
     /// The same of one that only answers itself, as bytes.
-    fn before_long(mut self, question: &[u8]) -> Subject {
-        let context = self.0.len();
-        self.0.extend_from_slice(&digest(question));
-        Subject { asked: self.0, context, question: Arc::default() }
+    fn before_long(self, question: &[u8]) -> Subject {
+        let mut subject = self.before_nothing();
+        subject.asked.extend_from_slice(&digest(question));
+        subject
     }
 
     /// This is all that is asked.
     fn before_nothing(self) -> Subject {
-        Subject { context: self.0.len(), asked: self.0, question: Arc::default() }
+        let Canonical(mut asked) = self;
+        // A stream lasts for a while, and pictures and documents are large.
+        if asked.len() > LONG {
+            let digest = digest(&asked);
+            asked = Vec::with_capacity(1024);
+            asked.push(DIGEST);
+            asked.extend_from_slice(&digest);
+        }
+        Subject { context: asked.len(), asked, question: Arc::default() }
     }
 
     fn outline_message(&mut self, message: &OutlineMessage) {

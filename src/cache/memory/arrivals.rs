@@ -4,6 +4,10 @@
 //! at hand. So an answer is copied once, behind the one before, into a large segment that is written in
 //! order, and its place is one slot of a table. When room is needed the oldest segment goes as a whole.
 //! What is asked for again moves to the entries that stay as long as they are used.
+//!
+//! A segment is held until nothing in it is there any more: one answer with a long life keeps the room of those
+//! around it that have expired, until the oldest segment goes. One that does not fit into the rest of a segment
+//! leaves that rest empty.
 
 mod record;
 
@@ -180,8 +184,14 @@ impl Arrivals {
 
     /// The entry of this fingerprint, expired or not.
     pub(super) fn get(&self, fingerprint: &Fingerprint) -> Option<Entry> {
+        self.get_alive(fingerprint, i64::MIN)
+    }
+
+    /// The entry of this fingerprint, unless it has expired by `now_ms` (Unix milliseconds).
+    pub(super) fn get_alive(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Entry> {
         let (_, record) = self.find(fingerprint)?;
-        record.arrival().map(|arrival| arrival.to_entry())
+        let arrival = record.arrival().filter(|_| record.expires_ms > now_ms)?;
+        Some(arrival.to_entry())
     }
 
     /// Whether this one is there.

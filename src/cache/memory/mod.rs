@@ -13,7 +13,7 @@
 //! | a shard of a map | a look-up or an insertion; a walk through 1/64 of the entries | all |
 //! | the rows of a partition | a few blocks of a search (up to some 0.2 ms), one change | searches, the writer |
 //! | the journal's records | one record | the writer, the journal's thread |
-//! | the arrivals | a look-up, one put, a walk through one segment | all |
+//! | the arrivals | a look-up with a copy of what is found, one put, a walk through one segment | all |
 //! | the writer's turn | one put with its evictions; [`AT_ONCE`] removals | puts, clears, evictions, first uses |
 //!
 //! They are taken from the bottom up, and only the writer holds two. An exact look-up waits for nothing but
@@ -66,8 +66,9 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store. `max_bytes` counts entries, vectors and what belongs to them, estimated;
-    /// beyond it those go that were not used for the longest time, roughly.
+    /// An empty store. `max_bytes` counts entries, vectors and what belongs to them, estimated. Beyond it
+    /// those go that nobody has asked for, the oldest first; and when they take less than an eighth, those
+    /// that were not used for the longest time, roughly.
     pub fn new(max_bytes: u64) -> Self {
         Self::with_flat_rows(max_bytes, FLAT_ROWS)
     }
@@ -87,8 +88,8 @@ impl MemoryStore {
 
     /// The entry of exactly this request, unless it has expired by `now_ms` (Unix milliseconds).
     pub fn exact(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Arc<Entry>> {
-        let arrived = self.arrivals.lock().get(fingerprint);
-        if let Some(entry) = arrived.filter(|entry| entry.expires_ms > now_ms) {
+        let arrived = self.arrivals.lock().get_alive(fingerprint, now_ms);
+        if let Some(entry) = arrived {
             return Some(Arc::new(entry));
         }
         let kept = self.exact.get(fingerprint)?;
@@ -106,6 +107,10 @@ impl MemoryStore {
         if !self.arrivals.lock().holds(unread) {
             return;
         }
+        // Another one with a vector may have come from somebody who did not wait for it.
+        let known = self.exact.get(&unread.fingerprint);
+        let is_known = known.is_some_and(|known| known.entry.expires_ms > unread.created_ms);
+        let read = read.filter(|_| !is_known);
         // Before it goes there, so that nobody finds nothing in between. The journal does not know it.
         let gone = read.map(|read| self.link(&mut clock, read.clone(), None, false));
         self.arrivals.lock().remove(&unread.fingerprint);
@@ -188,6 +193,10 @@ impl MemoryStore {
         }
         loop {
             let mut arrivals = self.arrivals.lock();
+            // Somebody else may have added one.
+            if arrivals.put(arrival).is_ok() {
+                return gone;
+            }
             let held = arrivals.held() + arrivals::cost(bytes);
             let fits = clock.bytes + held <= self.max_bytes;
             let dropped = match held > arrivals.share() && !fits {
@@ -197,13 +206,8 @@ impl MemoryStore {
             if fits {
                 arrivals.grow(bytes);
             }
-            if fits || dropped == Dropped::AndAdded {
-                // It fits there.
-                let _put = arrivals.put(arrival);
-                return gone;
-            }
             drop(arrivals);
-            if dropped == Dropped::Nothing {
+            if !fits && dropped == Dropped::Nothing {
                 match self.evict(clock, None) {
                     Some(victim) => gone.push(victim),
                     None => return gone,
@@ -224,17 +228,19 @@ impl MemoryStore {
         let vector = vector.filter(|vector| !vector.is_empty());
         let sketched = vector.as_deref().map(|vector| (vector, Sketch::of(vector)));
         debug_assert!(entry.unread.is_none());
+        let fingerprint = entry.fingerprint;
         let mut clock = self.writer.lock();
-        self.arrivals.lock().remove(&entry.fingerprint);
         if kept::size(&entry, vector.as_ref().map(|vector| vector.len())) > self.max_bytes {
-            let replaced = self.exact.remove(&entry.fingerprint);
+            self.arrivals.lock().remove(&fingerprint);
+            let replaced = self.exact.remove(&fingerprint);
             if let Some(replaced) = &replaced {
                 self.unlink(&mut clock, replaced);
             }
-            self.feed(|feed| feed.remove(&entry.fingerprint));
+            self.feed(|feed| feed.remove(&fingerprint));
             return;
         }
         let gone = self.link(&mut clock, entry, sketched, written);
+        self.arrivals.lock().remove(&fingerprint);
         drop(clock);
         // What is freed is freed without the lock.
         drop(gone);
@@ -275,7 +281,8 @@ impl MemoryStore {
         arrived + self.remove_where(|entry| entry.expires_ms <= now_ms)
     }
 
-    /// How full it is, with what has expired and is not removed yet.
+    /// How full it is, with what has expired and is not removed yet. The room that segments have for what
+    /// is to come, or that has gone in them, is not counted here.
     pub fn fill(&self) -> Fill {
         let clock = self.writer.lock();
         let arrivals = self.arrivals.lock();
@@ -290,18 +297,14 @@ impl MemoryStore {
     /// Shows every entry and its vector, in no order. What comes or goes meanwhile may be shown or
     /// not. Locks are not held while `show` runs.
     pub fn each(&self, mut show: impl FnMut(&Arc<Entry>, Option<&[f32]>)) {
-        self.each_unread(|entry| show(&Arc::new(entry), None));
+        for segment in self.arrived() {
+            let entries = self.arrivals.lock().entries(segment);
+            entries.into_iter().for_each(|entry| show(&Arc::new(entry), None));
+        }
         self.exact.each(
             |_| true,
             |all| all.iter().for_each(|kept| show(&kept.entry, vector_of(kept).as_deref())),
         );
-    }
-
-    fn each_unread(&self, mut show: impl FnMut(Entry)) {
-        for segment in self.arrived() {
-            let entries = self.arrivals.lock().entries(segment);
-            entries.into_iter().for_each(&mut show);
-        }
     }
 
     /// The same of what has been read, for a snapshot. Every entry counts as written down from then on: when
@@ -322,7 +325,8 @@ impl MemoryStore {
     }
 
     /// Shows what has not been written down, read, and leaves out what is not for others. What had been read
-    /// before counts as written down from then on.
+    /// before counts as written down from then on. Of the arrivals the newest are shown for which there is
+    /// room in a store that has read them: the older ones would take that of what has been of use.
     fn each_unwritten(&self, mut show: impl FnMut(&Entry)) {
         self.exact.each(
             |kept| !kept.is_written(),
@@ -334,11 +338,15 @@ impl MemoryStore {
                 }
             },
         );
-        self.each_unread(|entry| {
-            if let Some(entry) = Arc::new(entry).read() {
+        let mut room = self.max_bytes.saturating_sub(self.read_bytes());
+        for segment in self.arrived().rev() {
+            let entries = self.arrivals.lock().entries(segment);
+            for entry in entries.into_iter().rev().filter_map(|entry| Arc::new(entry).read()) {
+                let Some(left) = room.checked_sub(kept::size(&entry, None)) else { return };
+                room = left;
                 show(&entry);
             }
-        });
+        }
     }
 
     /// The segments of the arrivals, each to be locked in turn.

@@ -2,8 +2,9 @@
 //!
 //! What is worth it is appended: an entry with a vector at once, another one when it is first of
 //! use, and the removal of either. At the end everything is written that has not been and is for others
-//! (unread entries are read for it). When the file has grown to several times what is alive, a snapshot
-//! of the store takes its place.
+//! (answers that nobody has read are read for it, the newest first, as many as a store has room for then).
+//! When the file has grown to several times what is alive, a snapshot
+//! of what has been read takes its place.
 //!
 //! A request thread writes its record down in memory, where the entry still is at hand, and never
 //! waits for a disk: one thread takes what has been written down to the file, a quarter of a mebibyte
@@ -315,7 +316,7 @@ impl Keeper {
     }
 }
 
-/// Writes the whole store to a file beside `path` and gives it that name.
+/// Writes all that has been read to a file beside `path` and gives it that name.
 fn write_snapshot(store: &MemoryStore, path: &Path) -> io::Result<(File, u64)> {
     let temporary = beside(path, ".new");
     // Few large writes instead of many small ones.

@@ -245,6 +245,29 @@ fn a_long_question_is_answered_exactly_or_not_at_all() {
 }
 
 /// The same in fewer words.
+#[test]
+fn of_what_was_said_before_at_length_only_a_digest_is_held() {
+    let ask = |system: &str, question: &str| {
+        let body = json!({"model": "m", "messages": [
+            {"role": "system", "content": system}, {"role": "user", "content": question},
+        ]});
+        [subject(&body).unwrap(), outlined(&body.to_string()).unwrap().unwrap()]
+    };
+    let long = "a".repeat(1 << 20);
+    let (first, other) = (ask(&long, "When?"), ask(&long.replacen('a', "b", 1), "When?"));
+    for (first, other) in first.iter().zip(&other) {
+        assert!(first.asked.capacity() < 2_000);
+        let place = |subject: &Subject| subject.place(&policy(), "openai", "m", "minilm");
+        assert_ne!(place(first).partition, place(other).partition);
+        assert_ne!(place(first).fingerprint, place(other).fingerprint);
+    }
+    for (first, other) in first.iter().zip(ask(&long, "Where?")) {
+        let place = |subject: &Subject| subject.place(&policy(), "openai", "m", "minilm");
+        assert_eq!(place(first).partition, place(&other).partition);
+        assert_ne!(place(first).fingerprint, place(&other).fingerprint);
+    }
+}
+
 fn plainly_normalised(text: &str) -> String {
     text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }

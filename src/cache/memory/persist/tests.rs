@@ -368,6 +368,25 @@ fn what_is_written_has_been_read() {
 }
 
 #[test]
+fn what_was_of_use_is_not_pushed_out_at_a_start_by_what_was_not() {
+    let folder = Folder::new("unread-full");
+    let room = 200_000;
+    let store = Arc::new(MemoryStore::new(room));
+    let journal = Journal::open_at(&store, &folder.file(), 0, QUICK).unwrap();
+    (0..20).for_each(|number| put_and_use(&store, number, "a", 100));
+    (100..3_000).for_each(|number| store.put_unread(&unread(number, ANSWER)));
+    assert!((0..20).all(|number| store.exact(&fingerprint(number), 0).is_some()));
+    journal.close();
+    let again = Arc::new(MemoryStore::new(room));
+    let journal = Journal::open_at(&again, &folder.file(), 0, QUICK).unwrap();
+    assert!((0..20).all(|number| again.exact(&fingerprint(number), 0).is_some()));
+    // And the newest of the others.
+    assert!((2_950..3_000).all(|number| again.exact(&fingerprint(number), 0).is_some()));
+    assert!(again.fill().bytes <= room && again.get(&fingerprint(100)).is_none());
+    drop(journal);
+}
+
+#[test]
 fn what_is_read_after_a_snapshot_and_cleared_does_not_come_back() {
     let folder = Folder::new("unread-snapshot");
     let (store, journal) = opened(&folder.file(), 0, QUICK);
