@@ -10,7 +10,6 @@ import os
 import re
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,9 +19,8 @@ from bench import GATEWAY_PORT, MOCK_PORT, VIRTUAL_KEY, Process, admin, body, qu
 
 CACHED = "vk-cached"
 CHAT = "/v1/chat/completions"
-# Between two requests of a connection. At full load the slower of two setups makes its peers wait more
-# often, and to wake them costs it more kernel time per request; so both are asked at the same rate.
-PAUSE_MS = 16
+# Mebibytes, few enough to be filled in some seconds.
+MAX_SIZE = 24
 
 
 def ask(connection, method, path, text, headers):
@@ -55,55 +53,113 @@ def exact_hit(count):
     return [quantile(hits, q) - quantile(health, q) for q in (0.5, 0.99)]
 
 
-class Misses:
-    """wrk with another question in every request."""
+class Load:
+    """Requests in rounds: one on each connection, then all of the answers. Every one asks another question."""
 
-    def __init__(self, directory, cpu):
-        self.script, self.cpu, self.runs = Path(directory) / "misses.lua", cpu, 0
+    def __init__(self, text, streams, connections):
+        self.head, self.tail = text.split("QUESTION")
+        self.end = b"0\r\n\r\n" if streams else None
+        self.connections = []
+        for _ in range(connections):
+            connection = socket.create_connection(("127.0.0.1", GATEWAY_PORT), timeout=10)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections.append(connection)
 
-    def run(self, key, text, seconds, connections):
-        self.runs += 1
-        head, tail = json.dumps(text).split("QUESTION")
-        self.script.write_text(
-            f"local n, head, tail = 0, {head}\", \"{tail}\n"
-            'wrk.method = "POST"; wrk.headers["content-type"] = "application/json"\n'
-            f'wrk.headers["x-bf-vk"] = "{key}"\n'
-            f"delay = function() return {PAUSE_MS} end\n"
-            f'request = function() n = n + 1; return wrk.format(nil, nil, nil, head .. "{self.runs}-" .. n .. tail) end\n'
-        )
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(self.script)]
-        out = subprocess.run(["taskset", "-c", self.cpu, *command, f"http://127.0.0.1:{GATEWAY_PORT}{CHAT}"],
-                             capture_output=True, text=True, timeout=seconds + 30).stdout
-        requests = re.search(r"(\d+) requests in", out)
-        if not requests or "Non-2xx" in out or "Socket errors" in out:
-            raise SystemExit(f"the load failed:\n{out}")
-        return int(requests[1])
+    # Of all loads, so that no question is asked twice.
+    asked = 0
+
+    def rounds(self, key, count):
+        """What the last request was answered, headers and all."""
+        answer = b""
+        for _ in range(count):
+            for connection in self.connections:
+                connection.sendall(self.request(key))
+            for connection in self.connections:
+                answer = self.answer(connection)
+        return answer
+
+    def request(self, key):
+        Load.asked += 1
+        text = f"{self.head}{Load.asked:09}{self.tail}"
+        return (f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nx-bf-vk: {key}\r\n"
+                f"content-length: {len(text)}\r\n\r\n{text}").encode()
+
+    def answer(self, connection):
+        answer = b""
+        while not self.is_complete(answer):
+            more = connection.recv(65_536)
+            if not more:
+                raise SystemExit(f"the connection was closed: {answer[:500]}")
+            answer += more
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"the load failed: {answer[:500]}")
+        return answer
+
+    def is_complete(self, answer):
+        if self.end:
+            return answer.endswith(self.end)
+        headers, _, body = answer.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", headers.lower())
+        return bool(length) and len(body) >= int(length[1])
+
+    def close(self):
+        for connection in self.connections:
+            connection.close()
 
 
-def miss_costs(gateway, load, size, stream, seconds, repeat):
-    """CPU microseconds of a request without and with the cache, and what the second is to the first: medians.
+def cpu_us(pids):
+    """Microseconds of processor time that processes have taken: Linux's CPU clock of each."""
+    return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in pids) / 1000
 
-    Short turns, the first of each pair the second of the next: whoever shares the machine disturbs both alike.
+
+def miss_costs(pids, size, streams, connections, keys, seconds):
+    """CPU microseconds of a request with each of two keys, and what the second is to the first.
+
+    Turns of a few milliseconds, the first key of each pair the second of the next: whoever shares the machine
+    disturbs both alike. The median counts, and of the difference that of the pairs.
     """
-    text = body(size, stream).replace("The quick brown fox said", "QUESTION fox said", 1)
-    costs = {VIRTUAL_KEY: [], CACHED: []}
-    for key in costs:
-        load.run(key, text, 1, 64)
-    for turn in range(repeat):
-        for key in sorted(costs, reverse=turn % 2 == 1):
-            before = gateway.cpu()
-            requests = load.run(key, text, seconds, 64)
-            costs[key].append((gateway.cpu() - before) / requests / 1000)
-    off, on = (statistics.median(taken) for taken in costs.values())
-    return off, on, on / off
+    text = body(size, streams).replace("The quick brown fox said", "QUESTION fox said", 1)
+    load = Load(text, streams, connections)
+    rounds = max(1, 100 // connections)
+    costs = [[], []]
+    try:
+        for key in keys:
+            load.rounds(key, 500 // connections)
+        end = time.monotonic() + seconds
+        turn = 0
+        while time.monotonic() < end:
+            for which in (0, 1) if turn % 2 == 0 else (1, 0):
+                before = cpu_us(pids)
+                answer = load.rounds(keys[which], rounds)
+                costs[which].append((cpu_us(pids) - before) / rounds / connections)
+                if (keys[which] == CACHED) != (b"fwd=miss" in answer):
+                    raise SystemExit(f"not what was to be measured: {answer[:500]}")
+            turn += 1
+    finally:
+        load.close()
+    off = statistics.median(costs[0])
+    more = statistics.median(on - off for off, on in zip(*costs))
+    return off, off + more, 1 + more / off
+
+
+def fill(count):
+    """Fills the cache, as it is when the gateway has run for a while: its memory has been touched."""
+    load = Load(body(300).replace("The quick brown fox said", "QUESTION fox said", 1), False, 16)
+    load.rounds(CACHED, count // 16)
+    load.close()
+    connection = http.client.HTTPConnection("127.0.0.1", GATEWAY_PORT, timeout=10)
+    connection.request("GET", "/api/cache")
+    state = json.loads(connection.getresponse().read())
+    entries = state["store"]["entries"]
+    if not 0 < entries < count * 0.9:
+        raise SystemExit(f"the cache is not full: {entries} entries of {count}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tollbridge", required=True)
     parser.add_argument("--mock-provider", required=True)
-    parser.add_argument("--seconds", type=int, default=1, help="length of one measurement")
-    parser.add_argument("--repeat", type=int, default=20, help="measurements per figure; the median counts")
+    parser.add_argument("--seconds", type=int, default=8, help="length of one measurement")
     chosen = parser.parse_args()
     cpus = os.cpu_count() or 1
     gateway_cpu, load_cpu = (str(cpus - 1), "0") if cpus > 1 else ("0", "0")
@@ -113,16 +169,26 @@ def main():
             mock = [chosen.mock_provider, "--listen", f"127.0.0.1:{MOCK_PORT}", "--fast"]
             processes.append(Process(mock, load_cpu))
             wait_for(MOCK_PORT, "/_mock/health", time.monotonic())
+            configure(Path(directory) / "app")
             gateway, _ready, _idle = setup_gateway(chosen.tollbridge, Path(directory) / "app", gateway_cpu)
             processes.append(gateway)
             configured = virtual_key(VIRTUAL_KEY)
             # The embedding is measured apart.
             configured["semantic_cache"] = {"enabled": True, "mode": "exact"}
             admin("PUT", f"/api/governance/virtual-keys/{CACHED}", configured)
-            run(chosen, gateway, Misses(directory, load_cpu))
+            os.sched_setaffinity(0, {int(load_cpu)})
+            fill(40_000)
+            run(chosen, gateway.pids())
         finally:
             for process in reversed(processes):
                 process.stop()
+
+
+def configure(app_dir):
+    """The rest of the configuration comes through the management API; the cache's size is read at the start."""
+    app_dir.mkdir()
+    plugin = {"name": "semantic_cache", "enabled": True, "config": {"max_size_mb": MAX_SIZE}}
+    (app_dir / "config.json").write_text(json.dumps({"plugins": [plugin]}))
 
 
 def virtual_key(name):
@@ -141,12 +207,15 @@ def virtual_key(name):
     return {**limits(key), "provider_configs": providers}
 
 
-def run(chosen, gateway, load):
-    print("\n| CPU µs of a miss | cache off | exact cache on | ÷ |\n|---|---|---|---|")
-    cases = (("300 B", 300, False), ("10 KB", 10_240, False), ("stream of 64 chunks", 300, True))
-    for name, size, stream in cases:
-        off, on, ratio = miss_costs(gateway, load, size, stream, chosen.seconds, chosen.repeat)
-        print(f"| {name} | {off:.1f} | {on:.1f} | {ratio:.3f} |")
+def run(chosen, pids):
+    print("\n| CPU µs of a miss | requests at once | cache off | exact cache on | ÷ |\n|---|---|---|---|---|")
+    keys = (VIRTUAL_KEY, CACHED)
+    cases = [("300 B", 300, False, keys), ("10 KB", 10_240, False, keys), ("stream of 64 chunks", 300, True, keys),
+             ("300 B, off both times", 300, False, (VIRTUAL_KEY, VIRTUAL_KEY))]
+    for name, size, streams, keys in cases:
+        for connections in (1, 16):
+            off, on, ratio = miss_costs(pids, size, streams, connections, keys, chosen.seconds)
+            print(f"| {name} | {connections} | {off:.1f} | {on:.1f} | {ratio:.3f} |", flush=True)
     p50, p99 = exact_hit(2000)
     print(f"\nAn exact hit takes {p50:.3f} ms longer than GET /health at p50, {p99:.3f} ms at p99", file=sys.stdout)
 

@@ -1,8 +1,10 @@
+use super::canonical::normalise;
 use super::*;
 use crate::config::cache::CacheMode;
 use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::RawRequest;
+use crate::llm::Extra;
 use crate::llm::Operation;
 use proptest::prelude::*;
 use serde_json::{Value, json};
