@@ -150,7 +150,7 @@ def fill(count):
     connection = http.client.HTTPConnection("127.0.0.1", GATEWAY_PORT, timeout=10)
     connection.request("GET", "/api/cache")
     state = json.loads(connection.getresponse().read())
-    entries = state["store"]["entries"]
+    entries = state["entries"]
     if not 0 < entries < count * 0.9:
         raise SystemExit(f"the cache is not full: {entries} entries of {count}")
 
