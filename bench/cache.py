@@ -56,6 +56,9 @@ def exact_hit(count):
 class Load:
     """Requests in rounds: one on each connection, then all of the answers. Every one asks another question."""
 
+    # Of all loads, so that no question is asked twice.
+    asked = 0
+
     def __init__(self, text, streams, connections):
         self.head, self.tail = text.split("QUESTION")
         self.end = b"0\r\n\r\n" if streams else None
@@ -64,9 +67,6 @@ class Load:
             connection = socket.create_connection(("127.0.0.1", GATEWAY_PORT), timeout=10)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections.append(connection)
-
-    # Of all loads, so that no question is asked twice.
-    asked = 0
 
     def rounds(self, key, count):
         """What the last request was answered, headers and all."""
@@ -98,9 +98,9 @@ class Load:
     def is_complete(self, answer):
         if self.end:
             return answer.endswith(self.end)
-        headers, _, body = answer.partition(b"\r\n\r\n")
+        headers, _, content = answer.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", headers.lower())
-        return bool(length) and len(body) >= int(length[1])
+        return bool(length) and len(content) >= int(length[1])
 
     def close(self):
         for connection in self.connections:
