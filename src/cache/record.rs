@@ -107,8 +107,8 @@ pub(super) fn read(
     })
 }
 
-/// The codes are part of the form: a new format gets a new one, and none is used again.
-fn wire_code(wire: Wire) -> u8 {
+/// A format's code. The codes are part of the form: a new format gets a new one, and none is used again.
+pub(super) fn wire_code(wire: Wire) -> u8 {
     match wire {
         Wire::OpenaiChat => 0,
         Wire::Anthropic => 1,
@@ -116,7 +116,8 @@ fn wire_code(wire: Wire) -> u8 {
     }
 }
 
-fn wire_of(code: u8) -> Option<Wire> {
+/// The format of a code.
+pub(super) fn wire_of(code: u8) -> Option<Wire> {
     match code {
         0 => Some(Wire::OpenaiChat),
         1 => Some(Wire::Anthropic),

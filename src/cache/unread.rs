@@ -10,6 +10,7 @@ use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, Dialect, StreamDecoder};
 use crate::llm::{Accumulator, EmbeddingRequest, Event, Request, Response, Usage};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub struct Unread {
 }
 
 /// What an unread answer is, in the client's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     /// A complete answer to a chat request.
     Chat,

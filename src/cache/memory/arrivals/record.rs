@@ -6,8 +6,9 @@
 //!
 //! Numbers are little-endian. Nothing of it leaves the process.
 
+use crate::cache::record::{wire_code, wire_of};
 use crate::cache::{Arrival, Fingerprint, Form, Partition, Unread};
-use crate::llm::{Cost, Usage, Wire};
+use crate::llm::{Cost, Usage};
 use serde::{Deserialize, Serialize};
 
 /// Bytes before the head.
@@ -28,6 +29,8 @@ pub(super) struct Record<'a> {
     rest: &'a [u8],
 }
 
+/// What `cache::record` has in its head, and how the answer is to be read; that one outlives the process
+/// and is of a fixed form, this one is not.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head<'a> {
     scope: &'a str,
@@ -36,7 +39,7 @@ struct Head<'a> {
     provider: &'a str,
     model: &'a str,
     wire: u8,
-    form: u8,
+    form: Form,
     keeps_tools: bool,
     usage: [u64; 8],
     usage_cost: Option<i64>,
@@ -62,8 +65,8 @@ pub(super) fn write(arrival: &Arrival, room: &mut [u8]) -> Option<usize> {
         question: arrival.question,
         provider: arrival.provider,
         model: arrival.model,
-        wire: arrival.wire as u8,
-        form: arrival.unread.form as u8,
+        wire: wire_code(arrival.wire),
+        form: arrival.unread.form,
         keeps_tools: arrival.unread.keeps_tools,
         usage: [
             usage.input,
@@ -124,9 +127,6 @@ impl<'a> Record<'a> {
             output_audio,
             cost: head.usage_cost.map(Cost),
         };
-        let wires = [Wire::OpenaiChat, Wire::Anthropic, Wire::Gemini];
-        let forms = [Form::Chat, Form::ChatStream, Form::Embedding];
-        let form = forms.into_iter().find(|form| *form as u8 == head.form)?;
         Some(Arrival {
             fingerprint: self.fingerprint,
             partition: self.partition,
@@ -135,9 +135,9 @@ impl<'a> Record<'a> {
             question: head.question,
             provider: head.provider,
             model: head.model,
-            wire: wires.into_iter().find(|wire| *wire as u8 == head.wire)?,
+            wire: wire_of(head.wire)?,
             answer,
-            unread: Unread { form, keeps_tools: head.keeps_tools, usage },
+            unread: Unread { form: head.form, keeps_tools: head.keeps_tools, usage },
             cost: head.cost,
             latency_us: head.latency_us,
             created_ms: head.created_ms,
