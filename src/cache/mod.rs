@@ -7,6 +7,7 @@
 
 mod arrival;
 pub mod breaker;
+mod digest;
 mod entry;
 mod flight;
 mod grades;
@@ -25,6 +26,7 @@ mod subject;
 mod unread;
 
 pub use arrival::Arrival;
+pub use digest::{Digests, SECRET};
 #[cfg(test)]
 pub(crate) use entry::fixture;
 pub use entry::{Clear, Entry, Fill, Fingerprint, Partition};

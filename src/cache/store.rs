@@ -4,6 +4,7 @@
 
 use super::arrival::Arrival;
 use super::breaker::{StoreError, StoreState as Shared};
+use super::digest::Digests;
 use super::entry::{Clear, Entry, Fill, Fingerprint, Partition};
 use super::memory::{Journal, MemoryStore};
 use super::postgres::{PostgresSettings, PostgresStore};
@@ -28,6 +29,8 @@ pub enum Store {
 /// The memory of this process.
 #[derive(Debug)]
 pub struct Local {
+    /// Nobody else's, as the entries.
+    digests: Digests,
     /// Dropped first: it still has to write what is in memory.
     journal: Option<Journal>,
     memory: Arc<MemoryStore>,
@@ -75,7 +78,7 @@ impl Store {
                 let journal = journal.map_err(|error| {
                     tracing::warn!("the cache's entries will not survive a restart: {error}");
                 });
-                Ok(Store::Memory(Box::new(Local { memory, journal: journal.ok() })))
+                Ok(Store::Memory(Box::new(Local::new(memory, journal.ok()))))
             }
             VectorStoreConfig::Postgres(config) => {
                 let store = PostgresStore::open(&postgres(config, environment)?);
@@ -86,7 +89,7 @@ impl Store {
                 let store = RedisStore::open(&redis(config, environment, namespace)?);
                 let store = store.map_err(|error| format!("vector_store.config.addr: {error}"))?;
                 let memory = Arc::new(MemoryStore::new(max_bytes));
-                Ok(Store::Redis(Remote::new(store), Box::new(Local { memory, journal: None })))
+                Ok(Store::Redis(Remote::new(store), Box::new(Local::new(memory, None))))
             }
         }
     }
@@ -94,7 +97,15 @@ impl Store {
     /// A store of nothing but memory.
     pub fn memory(max_bytes: u64) -> Store {
         let memory = Arc::new(MemoryStore::new(max_bytes));
-        Store::Memory(Box::new(Local { memory, journal: None }))
+        Store::Memory(Box::new(Local::new(memory, None)))
+    }
+
+    /// How the names of its entries are made.
+    pub fn digests(&self) -> &Digests {
+        match self {
+            Store::Memory(local) => &local.digests,
+            Store::Postgres(_) | Store::Redis(..) => &Digests::Shared,
+        }
     }
 
     /// The entry of exactly this request, which is of this scope and cache key.
@@ -337,6 +348,17 @@ fn redis(
         namespace,
         ..defaults
     })
+}
+
+impl Local {
+    fn new(memory: Arc<MemoryStore>, journal: Option<Journal>) -> Self {
+        let digests = match &journal {
+            Some(journal) => journal.digests(),
+            // Nothing outlives the process.
+            None => Digests::of_secret(&rand::random()),
+        };
+        Local { digests, journal, memory }
+    }
 }
 
 impl<T: Send + Sync + 'static> Remote<T> {

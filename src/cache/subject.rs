@@ -5,14 +5,16 @@
 
 mod canonical;
 
+use super::digest::{DIGEST, Digests};
 use super::entry::{Fingerprint, Partition};
 use super::policy::Policy;
 use crate::config::cache::CacheConfig;
 use crate::dialect::openai_chat::raw::{Outline, OutlineMessage, unescaped};
 use crate::llm::{ChatRequest, EmbeddingInput, EmbeddingRequest, Message, Part, Request, Role};
-use canonical::{Canonical, digest, half};
+use bytes::Bytes;
+use canonical::Canonical;
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 /// Why a request goes past the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +50,12 @@ impl Bypass {
 /// A request as the cache sees it.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// Parameters and everything said before the question, or a digest of that; then the question, in the form
-    /// in which two of them are the same request, or a digest of that.
-    asked: Vec<u8>,
-    /// Where the question begins.
-    context: usize,
-    /// The question as it was asked; empty when only the exact request may be answered.
-    pub question: Arc<str>,
+    /// Of all that is asked.
+    asked: [u8; DIGEST],
+    /// Of parameters and everything said before the question, where similar questions are looked for.
+    context: Option<[u8; DIGEST]>,
+    /// UTF-8; a part of the request where it stands there as it is.
+    question: Bytes,
 }
 
 /// Where a subject stands for one target.
@@ -71,10 +72,10 @@ impl Subject {
     ///
     /// # Errors
     /// Why it goes past the cache.
-    pub fn of(request: &Request, config: &CacheConfig) -> Result<Subject, Bypass> {
+    pub fn of(request: &Request, policy: &Policy, digests: &Digests) -> Result<Subject, Bypass> {
         match request {
-            Request::Chat(chat) => chat_subject(chat, config),
-            Request::Embedding(embedding) => embedding_subject(embedding),
+            Request::Chat(chat) => chat_subject(chat, policy, digests),
+            Request::Embedding(embedding) => embedding_subject(embedding, digests),
         }
     }
 
@@ -83,14 +84,24 @@ impl Subject {
     ///
     /// # Errors
     /// Why it goes past the cache.
-    pub fn of_outline(outline: &Outline, config: &CacheConfig) -> Result<Option<Subject>, Bypass> {
-        outline_subject(outline, config)
+    pub fn of_outline(
+        outline: &Outline,
+        policy: &Policy,
+        digests: &Digests,
+    ) -> Result<Option<Subject>, Bypass> {
+        outline_subject(outline, policy, digests)
+    }
+
+    /// The question as it was asked; empty when only the exact request may be answered.
+    pub fn question(&self) -> &str {
+        std::str::from_utf8(&self.question).unwrap_or_default()
     }
 
     /// Its place for a target. Two embedding models have no similarity in common.
     pub fn place(
         &self,
         policy: &Policy,
+        digests: &Digests,
         provider: &str,
         model: &str,
         embedding_model: &str,
@@ -103,25 +114,17 @@ impl Subject {
             if config.cache_by_provider { provider } else { "" },
             if config.cache_by_model { model } else { "" },
         ];
-        let place = |kind: &str, model: &str, asked: &[u8]| {
-            let mut text: SmallVec<[u8; 1024]> = SmallVec::new();
-            let mut add = |bytes: &[u8]| {
-                text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-                text.extend_from_slice(bytes);
-            };
-            filters.iter().chain(&[kind, model]).for_each(|filter| add(filter.as_bytes()));
-            text.extend_from_slice(&(self.context as u64).to_le_bytes());
-            text.extend_from_slice(asked);
-            half(digest(&text))
+        let place = |kind: &str, model: &str, asked: &[u8; DIGEST]| {
+            let mut text = Canonical::new(digests);
+            filters.iter().chain(&[kind, model]).for_each(|filter| text.text(filter));
+            text.fixed(asked);
+            text.end()
         };
         Place {
             // Without a model there is no vector, and nobody looks at the partition.
-            partition: Partition(match embedding_model {
-                "" => [0; 16],
-                model => {
-                    let context = self.asked.get(..self.context).unwrap_or_default();
-                    place("similar", model, context)
-                }
+            partition: Partition(match (&self.context, embedding_model) {
+                (None, _) | (_, "") => [0; DIGEST],
+                (Some(context), model) => place("similar", model, context),
             }),
             fingerprint: Fingerprint(place("exact", "", &self.asked)),
         }
@@ -130,7 +133,12 @@ impl Subject {
 
 /// The same as [`chat_subject`] for a request in pieces. Requests that only differ in how they write the
 /// same JSON are two to it.
-fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Subject>, Bypass> {
+fn outline_subject(
+    outline: &Outline,
+    policy: &Policy,
+    digests: &Digests,
+) -> Result<Option<Subject>, Bypass> {
+    let config = &*policy.config;
     let is_instruction =
         |message: &&OutlineMessage| matches!(message.role, b"system" | b"developer");
     let messages: SmallVec<[&OutlineMessage; 4]> = outline
@@ -163,7 +171,7 @@ fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Sub
     let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
     // Text in parts and whatever else stands last is looked at more closely.
     let Some(text) = last.text.filter(|_| last.role == b"user") else { return Ok(None) };
-    let mut context = Canonical::default();
+    let mut context = Canonical::new(digests);
     context.text("chat in pieces");
     context.count(parameters.len());
     for (name, json) in &parameters {
@@ -188,7 +196,12 @@ fn outline_subject(outline: &Outline, config: &CacheConfig) -> Result<Option<Sub
     if question.len() > longest {
         return Ok(Some(context.before_long(text)));
     }
-    Ok(Some(context.before(&question)))
+    let question = match question {
+        // Where the client wrote it.
+        Cow::Borrowed(question) => outline.body.slice_ref(question.as_bytes()),
+        Cow::Owned(question) => question.into(),
+    };
+    Ok(Some(context.before(question, policy.semantic)))
 }
 
 /// Whether a parameter sends its request past the cache.
@@ -203,7 +216,12 @@ fn bypass_for(name: &str, json: &str, config: &CacheConfig) -> Result<(), Bypass
     }
 }
 
-fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Bypass> {
+fn chat_subject(
+    chat: &ChatRequest,
+    policy: &Policy,
+    digests: &Digests,
+) -> Result<Subject, Bypass> {
+    let config = &*policy.config;
     let is_instruction =
         |message: &&Message| matches!(message.role, Role::System | Role::Developer);
     let messages: Vec<&Message> = chat
@@ -237,7 +255,7 @@ fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Byp
         return Err(Bypass::Tools);
     }
     let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
-    let mut context = Canonical::default();
+    let mut context = Canonical::new(digests);
     context.parameters(chat);
     for message in before {
         context.message(message);
@@ -249,7 +267,7 @@ fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Byp
         }
         Some(question) if !question.trim().is_empty() => {
             context.author(last);
-            Ok(context.before(&question))
+            Ok(context.before(question.into(), policy.semantic))
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.
@@ -260,11 +278,11 @@ fn chat_subject(chat: &ChatRequest, config: &CacheConfig) -> Result<Subject, Byp
     }
 }
 
-fn embedding_subject(request: &EmbeddingRequest) -> Result<Subject, Bypass> {
-    let mut context = Canonical::default();
+fn embedding_subject(request: &EmbeddingRequest, digests: &Digests) -> Result<Subject, Bypass> {
+    let mut context = Canonical::new(digests);
     context.text("embedding");
     context.number(request.dimensions);
-    context.0.push(request.base64.into());
+    context.byte(request.base64.into());
     context.text(request.user.as_deref().unwrap_or_default());
     context.extra(&request.extra);
     match &request.input {

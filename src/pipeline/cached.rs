@@ -91,7 +91,7 @@ impl Start {
             &call.headers,
         );
         let Some(policy) = policy else { return Start::Off };
-        match subject_of(call, decoded, &policy) {
+        match subject_of(app, call, decoded, &policy) {
             Ok(subject) => Start::On(Box::new(Caching::new(app, policy, subject))),
             Err(reason) => {
                 app.cache.stats.bypass(reason);
@@ -102,20 +102,26 @@ impl Start {
 }
 
 /// What the call asks, or why it goes past the cache.
-fn subject_of(call: &Call, decoded: &Decoded, policy: &Policy) -> Result<Subject, &'static str> {
+fn subject_of(
+    app: &App,
+    call: &Call,
+    decoded: &Decoded,
+    policy: &Policy,
+) -> Result<Subject, &'static str> {
+    let digests = app.cache.store.digests();
     let outline = match call.operation {
         Operation::Chat => call.request.outline(),
         _ => None,
     };
     if let Some(outline) = outline
         && let Some(subject) =
-            Subject::of_outline(&outline, &policy.config).map_err(Bypass::as_str)?
+            Subject::of_outline(&outline, policy, digests).map_err(Bypass::as_str)?
     {
         return Ok(subject);
     }
     // What cannot be read whole may still pass as it is.
     let request = decoded.get(call).map_err(|_failure| "unreadable")?;
-    Subject::of(request, &policy.config).map_err(Bypass::as_str)
+    Subject::of(request, policy, digests).map_err(Bypass::as_str)
 }
 
 impl Caching {
@@ -150,7 +156,7 @@ impl Caching {
         if self.policy.semantic || !self.policy.exact {
             return None;
         }
-        let place = self.begin(target);
+        let place = self.begin(app, target);
         let kept = app.cache.store.exact_at_once(&place.fingerprint, app.now_ms())?;
         let hit = self.exact_hit(app, kept);
         if hit.is_none() && self.join(app, place, call.request.stream()).is_some() {
@@ -167,7 +173,7 @@ impl Caching {
         target: &Target,
         patience: Duration,
     ) -> Option<Hit> {
-        let place = self.begin(target);
+        let place = self.begin(app, target);
         let streams = call.request.stream();
         let found = match self.exact(app, place, streams, patience).await {
             Some(hit) => Some(hit),
@@ -176,9 +182,10 @@ impl Caching {
         self.end(app, call, found)
     }
 
-    fn begin(&mut self, target: &Target) -> Place {
+    fn begin(&mut self, app: &App, target: &Target) -> Place {
         let (provider, model) = (&target.provider.name, &target.model);
-        let place = self.subject.place(&self.policy, provider, model, &self.embedding_model);
+        let (digests, embedding_model) = (app.cache.store.digests(), &self.embedding_model);
+        let place = self.subject.place(&self.policy, digests, provider, model, embedding_model);
         self.place = Some(place);
         self.leader = None;
         self.differs = false;
@@ -278,12 +285,12 @@ impl Caching {
 
     /// Whether an entry of the same fingerprint asks the same: it may differ in case.
     fn is_same(&self, entry: &Entry) -> bool {
-        let (asked, stored) = (&*self.subject.question, &*entry.question);
+        let (asked, stored) = (self.subject.question(), &*entry.question);
         asked == stored || !self.policy.config.guard || guard::compare(asked, stored).is_ok()
     }
 
     async fn similar(&mut self, app: &Arc<App>, call: &Call, place: Place) -> Option<Hit> {
-        if !self.policy.semantic || self.subject.question.is_empty() {
+        if !self.policy.semantic || self.subject.question().is_empty() {
             return None;
         }
         let vector = self.vector(app, call).await?;
@@ -317,7 +324,7 @@ impl Caching {
                 continue;
             }
             judged += 1;
-            let questions = (&*self.subject.question, &*entry.question);
+            let questions = (self.subject.question(), &*entry.question);
             let verdict = ask_judge(app, call, judge, questions, self.charges()).await;
             if verdict == Some(true) {
                 return Some(self.hit(entry, Some(similarity), true));
@@ -331,7 +338,7 @@ impl Caching {
         if !self.policy.config.guard {
             return None;
         }
-        let difference = guard::compare(&self.subject.question, &entry.question).err()?;
+        let difference = guard::compare(self.subject.question(), &entry.question).err()?;
         let reason = difference.kind.as_str();
         app.cache.stats.reject(reason);
         self.note.reason.get_or_insert(reason);
@@ -352,8 +359,8 @@ impl Caching {
         if none || self.vector.is_some() || self.note.embedding_failed {
             return self.vector.clone();
         }
-        let question = self.subject.question.clone();
-        let embedded = embed(app, call, &self.embedder, &question, self.charges()).await;
+        let question = self.subject.question();
+        let embedded = embed(app, call, &self.embedder, question, self.charges()).await;
         let wanted = self.policy.config.dimension;
         let fits = |vector: &[f32]| wanted.is_none_or(|wanted| wanted as usize == vector.len());
         match embedded.filter(|(vector, _)| fits(vector)) {
@@ -429,7 +436,7 @@ impl Caching {
             partition: place.partition,
             scope: &self.policy.scope,
             cache_key: &self.policy.cache_key,
-            question: &self.subject.question,
+            question: self.subject.question(),
             provider: outcome.trail.provider.as_deref().unwrap_or_default(),
             model: outcome.trail.model.as_deref().unwrap_or_default(),
             wire: CLIENT.wire(),
@@ -481,7 +488,7 @@ impl Caching {
             call: call.clone(),
             judge: self.policy.config.judge_model.clone(),
             embedder: self.embedder.clone(),
-            question: self.subject.question.clone(),
+            question: self.subject.question().into(),
             answer: text_of(&answer),
         };
         let would_be = std::mem::take(&mut self.would_be);

@@ -37,6 +37,7 @@ pub(super) struct Arrivals {
     segments: VecDeque<Segment>,
     /// The number of the first segment.
     first: u64,
+    /// Places of segments before the first are of nothing that is there, and go when a table is full.
     tables: Vec<HashTable<Place>>,
     /// Bytes of the whole store.
     max_bytes: u64,
@@ -62,6 +63,8 @@ struct Segment {
     end: usize,
     /// Records that are there.
     count: u64,
+    /// Bytes of those.
+    bytes: u64,
     /// No record that is there expires before (Unix milliseconds).
     soonest_ms: i64,
 }
@@ -127,6 +130,9 @@ impl Arrivals {
                     .is_some_and(|record| record.fingerprint == arrival.fingerprint)
         };
         let table = &mut self.tables[table_of(&arrival.fingerprint)];
+        if table.len() == table.capacity() {
+            table.retain(|place| place.segment >= first);
+        }
         let replaced = match table.entry(hash(place.tag), same, |place| hash(place.tag)) {
             Slot::Vacant(slot) => {
                 slot.insert(place);
@@ -150,13 +156,14 @@ impl Arrivals {
     /// Drops the oldest segment with what is in it. One of `wanted` bytes is the next that is written to,
     /// which saves the system from emptying and filling pages.
     pub(super) fn drop_oldest(&mut self, wanted: u64) -> Dropped {
-        let places: Vec<Place> = self.records(self.first).map(|(place, _)| place).collect();
-        for place in &places {
-            self.unlist(place);
-        }
         let Some(oldest) = self.segments.pop_front() else { return Dropped::Nothing };
         self.first += 1;
+        self.count -= oldest.count;
+        self.bytes -= oldest.bytes;
         self.trim();
+        if self.count == 0 {
+            self.tables.fill_with(HashTable::new);
+        }
         match oldest.room {
             Some(room) if room.len() as u64 == wanted => {
                 self.push(room);
@@ -175,6 +182,7 @@ impl Arrivals {
             room: Some(room),
             end: 0,
             count: 0,
+            bytes: 0,
             soonest_ms: i64::MAX,
         });
         if last > self.first {
@@ -298,11 +306,13 @@ impl Arrivals {
 
     fn count_out(&mut self, place: &Place) {
         let record = record_at(&self.segments, self.first, place);
-        self.bytes -= record.map_or(0, |record| record.length as u64);
+        let bytes = record.map_or(0, |record| record.length as u64);
+        self.bytes -= bytes;
         self.count -= 1;
         let at = index(place.segment, self.first);
         if let Some(segment) = at.and_then(|at| self.segments.get_mut(at)) {
             segment.count -= 1;
+            segment.bytes -= bytes;
         }
     }
 
@@ -356,6 +366,7 @@ impl Segment {
         let length = record::write(arrival, room)?;
         self.end += length;
         self.count += 1;
+        self.bytes += length as u64;
         self.soonest_ms = self.soonest_ms.min(arrival.expires_ms);
         Some((offset, length))
     }

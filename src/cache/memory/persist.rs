@@ -23,10 +23,11 @@ mod record;
 mod tests;
 
 use super::MemoryStore;
-use crate::cache::{Clear, Entry, Fingerprint};
+use crate::cache::{Clear, Digests, Entry, Fingerprint, SECRET};
 use parking_lot::Mutex;
-use record::{HEADER, Next, Reader, Record, append_clear, append_put};
+use record::{Beginning, HEADER, Next, Reader, Record, append_clear, append_put};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -60,8 +61,8 @@ const PACE: Pace = Pace {
 const AT_ONCE: usize = 256 << 10;
 
 /// A store's file, written until this is dropped.
-#[derive(Debug)]
 pub struct Journal {
+    secret: [u8; SECRET],
     feed: Feed,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -108,7 +109,7 @@ impl Journal {
         now_ms: i64,
         pace: Pace,
     ) -> io::Result<Journal> {
-        let (file, length) = load(store, path, now_ms)?;
+        let Loaded { file, length, secret } = load(store, path, now_ms)?;
         let waiting = Arc::new(Waiting {
             records: Mutex::default(),
             most: pace.waiting,
@@ -118,6 +119,7 @@ impl Journal {
         let keeper = Keeper {
             store: Arc::downgrade(store),
             path: path.to_owned(),
+            secret,
             waiting: waiting.clone(),
             taken: Vec::new(),
             pace,
@@ -136,7 +138,12 @@ impl Journal {
             feed.0.records.lock().closed = true;
             return Err(io::Error::other("the store has a journal already"));
         }
-        Ok(Journal { feed, thread: Mutex::new(Some(thread)) })
+        Ok(Journal { secret, feed, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Under which the entries have the names that they have in the file.
+    pub fn digests(&self) -> Digests {
+        Digests::of_secret(&self.secret)
     }
 
     /// Puts that were not written because the disk was too slow, since the start.
@@ -151,6 +158,13 @@ impl Journal {
         thread.thread().unpark();
         // Fails only if the thread has panicked.
         let _ended = thread.join();
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").finish_non_exhaustive()
     }
 }
 
@@ -205,6 +219,7 @@ impl Feed {
 struct Keeper {
     store: Weak<MemoryStore>,
     path: PathBuf,
+    secret: [u8; SECRET],
     waiting: Arc<Waiting>,
     /// Room for records, used again and again.
     taken: Vec<u8>,
@@ -285,7 +300,7 @@ impl Keeper {
     fn compact(&mut self) {
         let Some(store) = self.store.upgrade() else { return };
         self.healed = Some(Instant::now());
-        match write_snapshot(&store, &self.path) {
+        match write_snapshot(&store, &self.path, &self.secret) {
             Ok((file, length)) => {
                 (self.length, self.incomplete) = (length, false);
                 self.file = Some(file);
@@ -317,12 +332,16 @@ impl Keeper {
 }
 
 /// Writes all that has been read to a file beside `path` and gives it that name.
-fn write_snapshot(store: &MemoryStore, path: &Path) -> io::Result<(File, u64)> {
+fn write_snapshot(
+    store: &MemoryStore,
+    path: &Path,
+    secret: &[u8; SECRET],
+) -> io::Result<(File, u64)> {
     let temporary = beside(path, ".new");
     // Few large writes instead of many small ones.
     let mut to = BufWriter::with_capacity(AT_ONCE, create(&temporary)?);
-    to.write_all(&HEADER)?;
-    let mut length = Ok(HEADER.len() as u64);
+    to.write_all(&Beginning::header(secret))?;
+    let mut length = Ok(HEADER as u64);
     let mut record = Vec::new();
     store.each_to_write(|entry, vector| {
         if let Ok(so_far) = &mut length {
@@ -343,31 +362,46 @@ fn write_snapshot(store: &MemoryStore, path: &Path) -> io::Result<(File, u64)> {
     Ok((file, length))
 }
 
-/// Fills the store and returns the file, ready to be appended to, and its length.
-fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<(File, u64)> {
+/// A file that is ready to be appended to.
+struct Loaded {
+    file: File,
+    length: u64,
+    secret: [u8; SECRET],
+}
+
+/// Fills the store.
+fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<Loaded> {
     let mut file = open(path)?;
     let length = file.metadata()?.len();
     let mut header = Vec::new();
-    (&file).take(HEADER.len() as u64).read_to_end(&mut header)?;
-    if header != HEADER {
-        if !HEADER.starts_with(&header) {
+    (&file).take(HEADER as u64).read_to_end(&mut header)?;
+    let secret = match Beginning::of(&header) {
+        Beginning::Whole(secret) => secret,
+        Beginning::Cut => return begin(path),
+        Beginning::Unknown => {
             let aside = beside(path, &format!(".{now_ms}.aside"));
             tracing::warn!(path = %path.display(), aside = %aside.display(),
                 "the cache's journal is of an unknown version: it is kept aside");
             fs::rename(path, aside)?;
+            return begin(path);
         }
-        file = create(path)?;
-        file.write_all(&HEADER)?;
-        return Ok((file, HEADER.len() as u64));
-    }
-    let good = replay(store, &file, length - HEADER.len() as u64, now_ms)? + HEADER.len() as u64;
+    };
+    let good = replay(store, &file, length - HEADER as u64, now_ms)? + HEADER as u64;
     if good < length {
         tracing::warn!(path = %path.display(), bytes = length - good,
             "the end of the cache's journal is damaged and was cut off");
         file.set_len(good)?;
     }
     file.seek(SeekFrom::Start(good))?;
-    Ok((file, good))
+    Ok(Loaded { file, length: good, secret })
+}
+
+/// Begins a file, under a secret of its own.
+fn begin(path: &Path) -> io::Result<Loaded> {
+    let secret = rand::random();
+    let mut file = create(path)?;
+    file.write_all(&Beginning::header(&secret))?;
+    Ok(Loaded { file, length: HEADER as u64, secret })
 }
 
 /// Applies whole records and says how many bytes they took.

@@ -7,14 +7,16 @@
 //! A put is about an entry: the count of its vector's numbers in 4 bytes, the numbers, and the entry as
 //! the shared stores write it.
 
-use crate::cache::{Clear, Entry, Fingerprint, record};
+use crate::cache::{Clear, Entry, Fingerprint, SECRET, record};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Starts a file; the last byte is the version of all that follows.
-pub(super) const HEADER: [u8; 8] = *b"TBCACHE\x02";
+const VERSION: [u8; 8] = *b"TBCACHE\x03";
+/// Bytes before the first record: the version, and the secret under which entries have their names.
+pub(super) const HEADER: usize = VERSION.len() + SECRET;
 /// Length and CRC-32 of a record, both little endian.
 const FRAME: usize = 8;
 
@@ -51,6 +53,35 @@ pub(super) struct Reader<R> {
     left: u64,
     words: HashSet<Arc<str>>,
     payload: Vec<u8>,
+}
+
+/// What a file begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// A whole header with this secret.
+    Whole([u8; SECRET]),
+    /// The beginning of one, or nothing at all.
+    Cut,
+    /// Something else.
+    Unknown,
+}
+
+impl Beginning {
+    /// Reads the first [`HEADER`] bytes of a file, or what there is of them.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        match bytes.split_first_chunk() {
+            Some((&VERSION, rest)) => {
+                rest.first_chunk().map_or(Beginning::Cut, |secret| Beginning::Whole(*secret))
+            }
+            None if VERSION.starts_with(bytes) => Beginning::Cut,
+            _ => Beginning::Unknown,
+        }
+    }
+
+    /// A header.
+    pub(super) fn header(secret: &[u8; SECRET]) -> Vec<u8> {
+        [&VERSION[..], secret].concat()
+    }
 }
 
 /// Appends a put.

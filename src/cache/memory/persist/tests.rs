@@ -125,7 +125,7 @@ fn the_file_is_for_the_owner_alone() {
 
 /// The bytes of a journal of `count` entries, and where each record ends.
 fn journal_of(folder: &Folder, count: u64) -> (Vec<u8>, Vec<usize>) {
-    let mut ends = vec![HEADER.len()];
+    let mut ends = vec![HEADER];
     for number in 0..count {
         let (store, journal) = opened(&folder.file(), 0, PACE);
         put_and_use(&store, number, "a", 100);
@@ -183,10 +183,34 @@ fn an_unknown_version_is_kept_aside() {
     assert_eq!(loaded(&folder.file(), 0).len(), 1);
     assert_eq!(fs::read(folder.0.join("cache.journal.42.aside")).unwrap(), bytes);
     // A header that was torn while it was first written is no version.
-    fs::write(folder.file(), &HEADER[..5]).unwrap();
-    assert_eq!(loaded(&folder.file(), 43), Content::new());
-    assert_eq!(fs::read(folder.file()).unwrap(), HEADER);
-    assert!(!folder.0.join("cache.journal.43.aside").exists());
+    let header = Beginning::header(&[7; SECRET]);
+    for end in 0..HEADER {
+        fs::write(folder.file(), &header[..end]).unwrap();
+        assert_eq!(loaded(&folder.file(), 43), Content::new());
+        let begun = Beginning::of(&fs::read(folder.file()).unwrap());
+        assert!(matches!(begun, Beginning::Whole(secret) if secret != [7; SECRET]), "{end}");
+        assert!(!folder.0.join("cache.journal.43.aside").exists(), "{end}");
+    }
+}
+
+#[test]
+fn the_names_of_entries_outlive_restarts_and_snapshots() {
+    let folder = Folder::new("secret");
+    let secret = |path: &Path| Beginning::of(&fs::read(path).unwrap());
+    let (store, journal) = opened(&folder.file(), 0, Pace { slack: 0, ..QUICK });
+    let first = secret(&folder.file());
+    let Beginning::Whole(bytes) = first else { panic!("{first:?}") };
+    let Digests::Own(words) = journal.digests() else { panic!("a store of its own") };
+    assert!(words.iter().flat_map(|word| word.to_le_bytes()).eq(bytes));
+    (0..50).for_each(|_| put_and_use(&store, 1, "a", 100));
+    wait(|| fs::metadata(folder.file()).unwrap().len() < 1000);
+    journal.close();
+    assert_eq!(secret(&folder.file()), first);
+    drop(opened(&folder.file(), 0, PACE));
+    assert_eq!(secret(&folder.file()), first);
+    let other = folder.0.join("other.journal");
+    drop(opened(&other, 0, PACE));
+    assert_ne!(secret(&other), first);
 }
 
 #[test]
@@ -356,7 +380,7 @@ fn what_is_written_has_been_read() {
     put_unread(&store);
     journal.close();
     let at_the_end = loaded(&folder.file(), 0);
-    let (file, _length) = write_snapshot(&store, &folder.0.join("snapshot")).unwrap();
+    let (file, _length) = write_snapshot(&store, &folder.0.join("snapshot"), &[7; SECRET]).unwrap();
     drop(file);
     let snapshot = loaded(&folder.0.join("snapshot"), 0);
     for (content, numbers) in [(at_the_end, &[1, 2][..]), (snapshot, &[1])] {
@@ -393,7 +417,7 @@ fn what_is_read_after_a_snapshot_and_cleared_does_not_come_back() {
     store.put_unread(&unread(1, ANSWER));
     store.put_unread(&unread(2, ANSWER));
     // Not written down by it, since they have not been read.
-    let (_file, _length) = write_snapshot(&store, &folder.0.join("snapshot")).unwrap();
+    let (_file, _length) = write_snapshot(&store, &folder.0.join("snapshot"), &[7; SECRET]).unwrap();
     for number in [1, 2] {
         let found = store.exact(&fingerprint(number), 0).unwrap();
         store.settle(&found, found.read().as_ref());

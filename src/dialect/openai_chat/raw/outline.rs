@@ -3,11 +3,14 @@
 
 use super::request::RawRequest;
 use super::walk::Walk;
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 /// A chat request in pieces.
 #[derive(Debug)]
 pub struct Outline<'a> {
+    /// The body that they are pieces of.
+    pub body: &'a Bytes,
     /// Top-level members but `model`, `messages` and what only says how the answer is delivered, with
     /// their JSON. Nulls are left out.
     pub parameters: SmallVec<[(&'a str, &'a str); 8]>,
@@ -40,7 +43,7 @@ impl RawRequest {
             messages.push(message(&mut walk)?);
         }
         let parameters = self.named_texts(&DELIVERY).filter(|(_, text)| *text != "null").collect();
-        Some(Outline { parameters, messages })
+        Some(Outline { body: self.body(), parameters, messages })
     }
 }
 
