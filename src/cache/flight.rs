@@ -2,7 +2,8 @@
 
 use super::entry::{Entry, Fingerprint};
 use hashbrown::{HashMap, hash_map};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// How far a flight is.
@@ -18,7 +19,24 @@ enum State {
 #[derive(Debug, Default)]
 pub struct Flights(Arc<Mutex<InFlight>>);
 
-type InFlight = HashMap<Fingerprint, Flight>;
+type InFlight = HashMap<Fingerprint, Flight, BuildHasherDefault<FirstBytes>>;
+
+/// Fingerprints are hashes already.
+#[derive(Debug, Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        // Their length comes in another way.
+        self.0 = bytes.first_chunk().map_or(self.0, |first| u64::from_le_bytes(*first));
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 #[derive(Debug)]
 struct Flight {
@@ -31,7 +49,8 @@ struct Flight {
 #[derive(Debug)]
 pub struct Leader {
     fingerprint: Fingerprint,
-    flights: Weak<Mutex<InFlight>>,
+    /// `None` when it has ended.
+    flights: Option<Arc<Mutex<InFlight>>>,
 }
 
 /// One that waits.
@@ -63,7 +82,7 @@ impl Flights {
             }
             hash_map::Entry::Vacant(place) => {
                 place.insert(Flight { streams, state: None });
-                Role::Leader(Leader { fingerprint, flights: Arc::downgrade(&self.0) })
+                Role::Leader(Leader { fingerprint, flights: Some(self.0.clone()) })
             }
         }
     }
@@ -80,7 +99,7 @@ impl Leader {
 
     /// Ends the flight, if it has not ended. What those wait for that wait.
     fn end(&mut self) -> Option<watch::Sender<State>> {
-        let flights = std::mem::take(&mut self.flights).upgrade()?;
+        let flights = self.flights.take()?;
         let flight =
             flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.fingerprint);
         flight?.state

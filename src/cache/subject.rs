@@ -9,11 +9,10 @@ use super::digest::{DIGEST, Digests};
 use super::entry::{Fingerprint, Partition};
 use super::policy::Policy;
 use crate::config::cache::CacheConfig;
-use crate::dialect::openai_chat::raw::{Outline, OutlineMessage, unescaped};
+use crate::dialect::openai_chat::raw::{Outline, OutlineMessage, OutlineMessages, unescaped};
 use crate::llm::{ChatRequest, EmbeddingInput, EmbeddingRequest, Message, Part, Request, Role};
 use bytes::Bytes;
 use canonical::Canonical;
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Why a request goes past the cache.
@@ -85,7 +84,7 @@ impl Subject {
     /// # Errors
     /// Why it goes past the cache.
     pub fn of_outline(
-        outline: &Outline,
+        outline: Outline,
         policy: &Policy,
         digests: &Digests,
     ) -> Result<Option<Subject>, Bypass> {
@@ -117,7 +116,7 @@ impl Subject {
         let place = |kind: &str, model: &str, asked: &[u8; DIGEST]| {
             let mut text = Canonical::new(digests);
             filters.iter().chain(&[kind, model]).for_each(|filter| text.text(filter));
-            text.fixed(asked);
+            text.append(asked);
             text.end()
         };
         Place {
@@ -134,24 +133,18 @@ impl Subject {
 /// The same as [`chat_subject`] for a request in pieces. Requests that only differ in how they write the
 /// same JSON are two to it.
 fn outline_subject(
-    outline: &Outline,
+    outline: Outline,
     policy: &Policy,
     digests: &Digests,
 ) -> Result<Option<Subject>, Bypass> {
     let config = &*policy.config;
-    let is_instruction =
-        |message: &&OutlineMessage| matches!(message.role, b"system" | b"developer");
-    let messages: SmallVec<[&OutlineMessage; 4]> = outline
-        .messages
-        .iter()
-        .filter(|message| !(config.exclude_system_prompt && is_instruction(message)))
-        .collect();
-    let limit = usize::try_from(config.conversation_history_threshold).unwrap_or(usize::MAX);
-    if messages.len() > limit {
-        return Err(Bypass::History);
-    }
-    let mut parameters: SmallVec<[_; 8]> =
-        outline.parameters.iter().filter(|(name, _)| !NEUTRAL.contains(name)).collect();
+    let mut asked = Canonical::new(digests);
+    asked.text("chat in pieces");
+    let Some((last, uses_tools)) = outline_messages(outline.messages, config, &mut asked)? else {
+        return Ok(None);
+    };
+    let mut parameters = outline.parameters;
+    parameters.retain(|(name, _)| !NEUTRAL.contains(name));
     parameters.sort_unstable();
     // What stands twice is taken from one place by one reader and from the other by another.
     if parameters.windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other)) {
@@ -160,48 +153,71 @@ fn outline_subject(
     for (name, json) in &parameters {
         bypass_for(name, json, config)?;
     }
-    let uses_tools = |message: &&OutlineMessage| {
-        let names: [&[u8]; 3] = [b"tool_calls", b"tool_call_id", b"function_call"];
-        matches!(message.role, b"tool" | b"function")
-            || message.rest.iter().any(|(name, _)| names.contains(name))
-    };
-    if !config.cache_tools && messages.iter().any(uses_tools) {
+    if !config.cache_tools && uses_tools {
         return Err(Bypass::Tools);
     }
-    let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
+    asked.count(parameters.len());
+    for (name, json) in &parameters {
+        asked.text(name);
+        asked.text(json);
+    }
     // Text in parts and whatever else stands last is looked at more closely.
     let Some(text) = last.text.filter(|_| last.role == b"user") else { return Ok(None) };
-    let mut context = Canonical::new(digests);
-    context.text("chat in pieces");
-    context.count(parameters.len());
-    for (name, json) in &parameters {
-        context.text(name);
-        context.text(json);
-    }
-    context.count(before.len());
-    for message in before {
-        context.outline_message(message);
-    }
-    context.outline_rest(last);
+    asked.outline_rest(&last);
     // An escape stands for at least a sixth of its letters.
     let escapes = || memchr::memchr_iter(b'\\', text).count();
     let longest = LONGEST_QUESTION;
     if text.len() > longest && text.len().saturating_sub(5 * escapes()) > longest {
-        return Ok(Some(context.before_long(text)));
+        return Ok(Some(asked.before_long(text)));
     }
     let Some(question) = unescaped(text) else { return Ok(None) };
     if question.trim().is_empty() {
         return Err(Bypass::Empty);
     }
     if question.len() > longest {
-        return Ok(Some(context.before_long(text)));
+        return Ok(Some(asked.before_long(text)));
     }
-    let question = match question {
+    let mut subject = asked.before(&question, policy.semantic);
+    subject.question = match question {
         // Where the client wrote it.
         Cow::Borrowed(question) => outline.body.slice_ref(question.as_bytes()),
         Cow::Owned(question) => question.into(),
     };
-    Ok(Some(context.before(question, policy.semantic)))
+    Ok(Some(subject))
+}
+
+/// Appends what was said before the last message. Returns that one, and whether any of them has to do with
+/// tools; `None` when they have to be decoded.
+fn outline_messages<'a>(
+    messages: OutlineMessages<'a>,
+    config: &CacheConfig,
+    asked: &mut Canonical,
+) -> Result<Option<(OutlineMessage<'a>, bool)>, Bypass> {
+    let is_tool = |message: &OutlineMessage| {
+        let names: [&[u8]; 3] = [b"tool_calls", b"tool_call_id", b"function_call"];
+        matches!(message.role, b"tool" | b"function")
+            || message.rest.iter().any(|(name, _)| names.contains(name))
+    };
+    let limit = usize::try_from(config.conversation_history_threshold).unwrap_or(usize::MAX);
+    let (mut count, mut uses_tools) = (0, false);
+    let mut last: Option<OutlineMessage> = None;
+    for message in messages {
+        let Ok(message) = message else { return Ok(None) };
+        if config.exclude_system_prompt && matches!(message.role, b"system" | b"developer") {
+            continue;
+        }
+        count += 1;
+        if count > limit {
+            return Err(Bypass::History);
+        }
+        uses_tools |= is_tool(&message);
+        if let Some(before) = last.replace(message) {
+            asked.byte(1);
+            asked.outline_message(&before);
+        }
+    }
+    asked.byte(0);
+    last.map(|last| Some((last, uses_tools))).ok_or(Bypass::Empty)
 }
 
 /// Whether a parameter sends its request past the cache.
@@ -267,7 +283,8 @@ fn chat_subject(
         }
         Some(question) if !question.trim().is_empty() => {
             context.author(last);
-            Ok(context.before(question.into(), policy.semantic))
+            let subject = context.before(&question, policy.semantic);
+            Ok(Subject { question: question.into(), ..subject })
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.

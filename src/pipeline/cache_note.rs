@@ -9,8 +9,6 @@ use std::borrow::Cow;
 pub(super) struct CacheNote {
     /// Whether a kept answer is served.
     pub(super) hit: bool,
-    /// Whether this very request has been written down for others.
-    pub(super) stored: bool,
     /// Whether it waited for an identical one.
     pub(super) collapsed: bool,
     /// Of a semantic hit.
@@ -30,6 +28,21 @@ pub(super) struct CacheNote {
 }
 
 impl CacheNote {
+    /// Of an exact miss.
+    pub(super) const NONE: CacheNote = CacheNote {
+        hit: false,
+        collapsed: false,
+        similarity: None,
+        judged: false,
+        best_similarity: None,
+        reason: None,
+        threshold: None,
+        embedded_by: None,
+        embedding_tokens: 0,
+        embedding_failed: false,
+        cache_id: None,
+    };
+
     /// Whether a similar request is answered, and not the exact one.
     pub(super) fn is_semantic(&self) -> bool {
         self.similarity.is_some()

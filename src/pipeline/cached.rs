@@ -46,17 +46,23 @@ pub(super) enum Start {
 pub(super) struct Caching {
     policy: Policy,
     subject: Subject,
+    place: Option<Place>,
+    leader: Option<Leader>,
+    missed: bool,
+    /// Whether an entry of this fingerprint was found that is not to be served for it.
+    differs: bool,
+    /// Where similar questions may be looked for.
+    similar: Option<Box<Similar>>,
+}
+
+/// What belongs to the search for similar questions.
+struct Similar {
     embedder: Embedder,
     /// What tells this embedder's vectors from others.
     embedding_model: String,
     /// Of the question, once it has been asked for.
     vector: Option<Arc<[f32]>>,
-    place: Option<Place>,
-    leader: Option<Leader>,
     note: CacheNote,
-    missed: bool,
-    /// Whether an entry of this fingerprint was found that is not to be served for it.
-    differs: bool,
     /// What shadow mode would have served.
     would_be: Vec<Candidate>,
 }
@@ -115,7 +121,7 @@ fn subject_of(
     };
     if let Some(outline) = outline
         && let Some(subject) =
-            Subject::of_outline(&outline, policy, digests).map_err(Bypass::as_str)?
+            Subject::of_outline(outline, policy, digests).map_err(Bypass::as_str)?
     {
         return Ok(subject);
     }
@@ -126,22 +132,24 @@ fn subject_of(
 
 impl Caching {
     fn new(app: &App, policy: Policy, subject: Subject) -> Self {
-        let embedder = match policy.semantic {
-            true => app.cache.embedder(&policy.config),
-            false => Embedder::None(String::new()),
-        };
+        let similar = policy.semantic.then(|| {
+            let embedder = app.cache.embedder(&policy.config);
+            Box::new(Similar {
+                embedding_model: embedder.model(),
+                embedder,
+                vector: None,
+                note: CacheNote { threshold: Some(policy.threshold), ..CacheNote::default() },
+                would_be: Vec::new(),
+            })
+        });
         Caching {
-            embedding_model: embedder.model(),
-            note: CacheNote { threshold: Some(policy.threshold), ..CacheNote::default() },
             policy,
             subject,
-            embedder,
-            vector: None,
             place: None,
             leader: None,
             missed: false,
             differs: false,
-            would_be: Vec::new(),
+            similar,
         }
     }
 
@@ -184,12 +192,16 @@ impl Caching {
 
     fn begin(&mut self, app: &App, target: &Target) -> Place {
         let (provider, model) = (&target.provider.name, &target.model);
-        let (digests, embedding_model) = (app.cache.store.digests(), &self.embedding_model);
+        let digests = app.cache.store.digests();
+        let similar = self.similar.as_mut();
+        let embedding_model = similar.map_or("", |similar| {
+            similar.would_be.clear();
+            &similar.embedding_model
+        });
         let place = self.subject.place(&self.policy, digests, provider, model, embedding_model);
         self.place = Some(place);
         self.leader = None;
         self.differs = false;
-        self.would_be.clear();
         place
     }
 
@@ -256,7 +268,7 @@ impl Caching {
 
     fn exact_hit(&mut self, app: &App, entry: Option<Arc<Entry>>) -> Option<Hit> {
         let entry = entry?;
-        self.differs = !self.is_own(&entry) || !self.is_same(&entry);
+        self.differs = !is_own(&self.policy, &entry) || !self.is_same(&entry);
         if self.differs {
             return None;
         }
@@ -278,11 +290,6 @@ impl Caching {
         }
     }
 
-    /// The partition has said so already; an answer in the wrong hands is worth a second look.
-    fn is_own(&self, entry: &Entry) -> bool {
-        entry.scope == self.policy.scope && entry.cache_key == self.policy.cache_key
-    }
-
     /// Whether an entry of the same fingerprint asks the same: it may differ in case.
     fn is_same(&self, entry: &Entry) -> bool {
         let (asked, stored) = (self.subject.question(), &*entry.question);
@@ -290,17 +297,19 @@ impl Caching {
     }
 
     async fn similar(&mut self, app: &Arc<App>, call: &Call, place: Place) -> Option<Hit> {
-        if !self.policy.semantic || self.subject.question().is_empty() {
+        let similar = self.similar.as_deref_mut()?;
+        let (policy, question) = (&self.policy, self.subject.question());
+        if question.is_empty() {
             return None;
         }
-        let vector = self.vector(app, call).await?;
-        let config = self.policy.config.clone();
-        let (threshold, judge) = (self.policy.threshold, config.judge_model.as_str());
+        let charges = policy.config.hit_cost == HitCost::Embedding;
+        let vector = similar.vector(app, call, policy, question).await?;
+        let (threshold, judge) = (policy.threshold, policy.config.judge_model.as_str());
         let mut floor = threshold;
         if !judge.is_empty() {
-            floor = floor.min(config.judge_threshold as f32);
+            floor = floor.min(policy.config.judge_threshold as f32);
         }
-        if self.policy.mode == CacheMode::Shadow {
+        if policy.mode == CacheMode::Shadow {
             floor = floor.min(SHADOW_FLOOR);
         }
         let now = app.now_ms();
@@ -308,79 +317,37 @@ impl Caching {
         let found = store.nearest(&place.partition, &vector, CANDIDATES, floor, now).await;
         let mut judged = 0;
         for (entry, similarity) in found {
-            if !self.is_own(&entry) {
+            if !is_own(policy, &entry) {
                 continue;
             }
-            self.note.best_similarity.get_or_insert(similarity);
-            let rejected = self.rejection(app, &entry);
-            self.consider(&entry, similarity, rejected);
+            similar.note.best_similarity.get_or_insert(similarity);
+            let rejected = similar.rejection(app, policy, question, &entry);
+            if policy.mode == CacheMode::Shadow {
+                similar.consider(&entry, similarity, rejected);
+            }
             if rejected.is_some() {
                 continue;
             }
             if similarity >= threshold {
                 return Some(self.hit(entry, Some(similarity), false));
             }
-            if judge.is_empty() || judged == JUDGED || self.policy.mode == CacheMode::Shadow {
+            if judge.is_empty() || judged == JUDGED || policy.mode == CacheMode::Shadow {
                 continue;
             }
             judged += 1;
-            let questions = (self.subject.question(), &*entry.question);
-            let verdict = ask_judge(app, call, judge, questions, self.charges()).await;
+            let questions = (question, &*entry.question);
+            let verdict = ask_judge(app, call, judge, questions, charges).await;
             if verdict == Some(true) {
                 return Some(self.hit(entry, Some(similarity), true));
             }
-            self.note.reason.get_or_insert("judge");
+            similar.note.reason.get_or_insert("judge");
         }
         None
     }
 
-    fn rejection(&mut self, app: &App, entry: &Entry) -> Option<&'static str> {
-        if !self.policy.config.guard {
-            return None;
-        }
-        let difference = guard::compare(self.subject.question(), &entry.question).err()?;
-        let reason = difference.kind.as_str();
-        app.cache.stats.reject(reason);
-        self.note.reason.get_or_insert(reason);
-        Some(reason)
-    }
-
-    /// Shadow mode grades the best candidate that the guard lets pass and the best that it does not.
-    fn consider(&mut self, entry: &Arc<Entry>, similarity: f32, rejected: Option<&'static str>) {
-        let known = |one: &Candidate| one.rejected.is_some() == rejected.is_some();
-        if self.policy.mode == CacheMode::Shadow && !self.would_be.iter().any(known) {
-            self.would_be.push(Candidate { entry: entry.clone(), similarity, rejected });
-        }
-    }
-
-    /// The question's vector, asked for once.
-    async fn vector(&mut self, app: &Arc<App>, call: &Call) -> Option<Arc<[f32]>> {
-        let none = matches!(self.embedder, Embedder::None(_));
-        if none || self.vector.is_some() || self.note.embedding_failed {
-            return self.vector.clone();
-        }
-        let question = self.subject.question();
-        let embedded = embed(app, call, &self.embedder, question, self.charges()).await;
-        let wanted = self.policy.config.dimension;
-        let fits = |vector: &[f32]| wanted.is_none_or(|wanted| wanted as usize == vector.len());
-        match embedded.filter(|(vector, _)| fits(vector)) {
-            Some((vector, tokens)) => {
-                self.note.embedded_by = Some(self.embedding_model.clone());
-                self.note.embedding_tokens = tokens;
-                self.vector = Some(vector);
-            }
-            None => self.note.embedding_failed = true,
-        }
-        self.vector.clone()
-    }
-
-    fn charges(&self) -> bool {
-        self.policy.config.hit_cost == HitCost::Embedding
-    }
-
     fn hit(&self, entry: Arc<Entry>, similarity: Option<f32>, judged: bool) -> Hit {
         debug_assert!(entry.unread.is_none());
-        let mut note = self.note.clone();
+        let mut note = self.note().clone();
         note.hit = true;
         note.similarity = similarity;
         note.judged = judged;
@@ -395,7 +362,7 @@ impl Caching {
 
     /// What the client of a miss is told.
     pub(super) fn note(&self) -> &CacheNote {
-        &self.note
+        self.similar.as_ref().map_or(&CacheNote::NONE, |similar| &similar.note)
     }
 
     /// Keeps a complete answer in the client's format. Whether it is one for others is found out now or
@@ -425,10 +392,12 @@ impl Caching {
         outcome: &Outcome,
     ) {
         let Some(place) = self.place.filter(|_| answer.len() <= LARGEST) else { return };
-        if !self.policy.store && self.would_be.is_empty() {
+        let grades = self.similar.as_ref().is_some_and(|similar| !similar.would_be.is_empty());
+        if !self.policy.store && !grades {
             return;
         }
-        let now = app.now_ms();
+        let latency_ms = i64::try_from(outcome.latency.as_millis()).unwrap_or(i64::MAX);
+        let now = call.timestamp_ms.saturating_add(latency_ms);
         let unread =
             Unread { form, keeps_tools: self.policy.config.cache_tools, usage: outcome.usage };
         let arrival = Arrival {
@@ -459,7 +428,8 @@ impl Caching {
         if !self.policy.store {
             return;
         }
-        app.cache.store.put(entry.clone(), self.vector.take());
+        let vector = self.similar.as_mut().and_then(|similar| similar.vector.take());
+        app.cache.store.put(entry.clone(), vector);
         if let Some(leader) = self.leader.take() {
             leader.land(|| entry);
         }
@@ -468,18 +438,19 @@ impl Caching {
     /// Whether an answer may be kept as it came. It is read at once where other nodes or questions like
     /// this one may find it, for shadow mode, and where it takes the place of another answer.
     fn may_wait(&self, app: &App, form: Form) -> bool {
+        let is_alone = |similar: &Similar| similar.vector.is_none() && similar.would_be.is_empty();
         form != Form::Embedding
-            && self.vector.is_none()
-            && self.would_be.is_empty()
+            && self.similar.as_deref().is_none_or(is_alone)
             && !self.differs
             && app.cache.store.keeps_unread()
     }
 
     /// Finds out, beside the requests, whether what shadow mode would have served was right.
     fn grade(&mut self, app: &Arc<App>, call: &Arc<Call>, entry: &Entry) {
-        if self.would_be.is_empty() {
+        let Some(similar) = self.similar.as_mut().filter(|similar| !similar.would_be.is_empty())
+        else {
             return;
-        }
+        };
         let Some(answer) = decoded_answer(call.operation, entry.wire, &entry.answer) else {
             return;
         };
@@ -487,15 +458,74 @@ impl Caching {
             app: app.clone(),
             call: call.clone(),
             judge: self.policy.config.judge_model.clone(),
-            embedder: self.embedder.clone(),
+            embedder: similar.embedder.clone(),
             question: self.subject.question().into(),
             answer: text_of(&answer),
         };
-        let would_be = std::mem::take(&mut self.would_be);
+        let would_be = std::mem::take(&mut similar.would_be);
         tokio::spawn(async move {
             for candidate in would_be {
                 grading.grade(candidate).await;
             }
         });
     }
+}
+
+impl Similar {
+    fn rejection(
+        &mut self,
+        app: &App,
+        policy: &Policy,
+        question: &str,
+        entry: &Entry,
+    ) -> Option<&'static str> {
+        if !policy.config.guard {
+            return None;
+        }
+        let difference = guard::compare(question, &entry.question).err()?;
+        let reason = difference.kind.as_str();
+        app.cache.stats.reject(reason);
+        self.note.reason.get_or_insert(reason);
+        Some(reason)
+    }
+
+    /// Shadow mode grades the best candidate that the guard lets pass and the best that it does not.
+    fn consider(&mut self, entry: &Arc<Entry>, similarity: f32, rejected: Option<&'static str>) {
+        let known = |one: &Candidate| one.rejected.is_some() == rejected.is_some();
+        if !self.would_be.iter().any(known) {
+            self.would_be.push(Candidate { entry: entry.clone(), similarity, rejected });
+        }
+    }
+
+    /// The question's vector, asked for once.
+    async fn vector(
+        &mut self,
+        app: &Arc<App>,
+        call: &Call,
+        policy: &Policy,
+        question: &str,
+    ) -> Option<Arc<[f32]>> {
+        let none = matches!(self.embedder, Embedder::None(_));
+        if none || self.vector.is_some() || self.note.embedding_failed {
+            return self.vector.clone();
+        }
+        let charges = policy.config.hit_cost == HitCost::Embedding;
+        let embedded = embed(app, call, &self.embedder, question, charges).await;
+        let wanted = policy.config.dimension;
+        let fits = |vector: &[f32]| wanted.is_none_or(|wanted| wanted as usize == vector.len());
+        match embedded.filter(|(vector, _)| fits(vector)) {
+            Some((vector, tokens)) => {
+                self.note.embedded_by = Some(self.embedding_model.clone());
+                self.note.embedding_tokens = tokens;
+                self.vector = Some(vector);
+            }
+            None => self.note.embedding_failed = true,
+        }
+        self.vector.clone()
+    }
+}
+
+/// The partition has said so already; an answer in the wrong hands is worth a second look.
+fn is_own(policy: &Policy, entry: &Entry) -> bool {
+    entry.scope == policy.scope && entry.cache_key == policy.cache_key
 }

@@ -7,9 +7,17 @@ use crate::llm::{ChatRequest, Data, Extra, Message, Part, ResponseFormat, Role, 
 use bytes::Bytes;
 
 /// A request as bytes that two requests have in common only if they are the same: every text is
-/// preceded by its length, every list by its count, and what comes last by its kind. None of it is held but its
-/// digest.
-pub(super) struct Canonical(Digest);
+/// preceded by its length, every list by its count or each of its items by a mark, and what comes last by its
+/// kind. None of it is held but its digest.
+pub(super) struct Canonical {
+    digest: Digest,
+    /// What is to be appended: most of it comes in a few bytes at once.
+    small: [u8; SMALL],
+    filled: usize,
+}
+
+/// Bytes that are appended together.
+const SMALL: usize = 128;
 
 /// What comes last: nothing, a question in the form in which two of them are the same, or one as it is.
 const NOTHING: u8 = 0;
@@ -19,17 +27,15 @@ const AS_IT_IS: u8 = 2;
 impl Canonical {
     /// Of nothing yet.
     pub(super) fn new(digests: &Digests) -> Self {
-        Canonical(digests.begin())
+        Canonical { digest: digests.begin(), small: [0; SMALL], filled: 0 }
     }
 
     /// This is what was said before `question`. Questions may be `similar` to it where that is wanted.
-    pub(super) fn before(self, question: Bytes, similar: bool) -> Subject {
-        let Canonical(mut digest) = self;
-        let context = similar.then(|| digest.so_far());
-        digest.append(&[NORMALISED]);
-        let text = std::str::from_utf8(&question).unwrap_or_default();
-        normalise(text, |part| digest.append(part));
-        Subject { asked: digest.end(), context, question }
+    pub(super) fn before(mut self, question: &str, similar: bool) -> Subject {
+        let context = similar.then(|| self.so_far());
+        self.byte(NORMALISED);
+        normalise(question, |part| self.append(part));
+        Subject { asked: self.end(), context, question: Bytes::new() }
     }
 
     /// The same of one that only answers itself, as bytes.
@@ -42,26 +48,45 @@ impl Canonical {
         self.ends_with(NOTHING, &[])
     }
 
-    fn ends_with(self, kind: u8, question: &[u8]) -> Subject {
-        let Canonical(mut digest) = self;
-        let context = Some(digest.so_far());
-        digest.append(&[kind]);
-        digest.append(question);
-        Subject { asked: digest.end(), context, question: Bytes::new() }
+    fn ends_with(mut self, kind: u8, question: &[u8]) -> Subject {
+        let context = Some(self.so_far());
+        self.byte(kind);
+        self.append(question);
+        Subject { asked: self.end(), context, question: Bytes::new() }
     }
 
-    /// A digest of it, for a part of another one.
-    pub(super) fn end(self) -> [u8; DIGEST] {
-        self.0.end()
+    fn so_far(&mut self) -> [u8; DIGEST] {
+        self.flush();
+        self.digest.so_far()
+    }
+
+    /// A digest of it all.
+    pub(super) fn end(mut self) -> [u8; DIGEST] {
+        self.flush();
+        self.digest.end()
+    }
+
+    /// Appends bytes of which the length is known otherwise.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        if self.filled + bytes.len() > SMALL {
+            self.flush();
+        }
+        match self.small.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.filled += bytes.len();
+            }
+            None => self.digest.append(bytes),
+        }
+    }
+
+    fn flush(&mut self) {
+        self.digest.append(self.small.get(..self.filled).unwrap_or_default());
+        self.filled = 0;
     }
 
     pub(super) fn byte(&mut self, byte: u8) {
-        self.0.append(&[byte]);
-    }
-
-    /// A text of a known length.
-    pub(super) fn fixed<const LENGTH: usize>(&mut self, bytes: &[u8; LENGTH]) {
-        self.0.append(bytes);
+        self.append(&[byte]);
     }
 
     pub(super) fn outline_message(&mut self, message: &OutlineMessage) {
@@ -87,11 +112,11 @@ impl Canonical {
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
-        self.0.append(bytes);
+        self.append(bytes);
     }
 
     pub(super) fn count(&mut self, count: usize) {
-        self.0.append(&(count as u64).to_le_bytes());
+        self.append(&(count as u64).to_le_bytes());
     }
 
     pub(super) fn text(&mut self, text: &str) {

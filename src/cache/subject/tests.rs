@@ -290,7 +290,7 @@ proptest! {
 /// What the request in pieces says of itself.
 fn outlined(body: &str) -> Result<Option<Subject>, Bypass> {
     let request = RawRequest::parse(Operation::Chat, body.to_owned().into()).unwrap();
-    Subject::of_outline(&request.outline().unwrap(), &policy(), &OWN)
+    Subject::of_outline(request.outline().unwrap(), &policy(), &OWN)
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod response;
 mod stream;
 mod walk;
 
-pub use outline::{Outline, OutlineMessage};
+pub use outline::{Ambiguous, Outline, OutlineMessage, OutlineMessages};
 pub use plain::{PlainChunks, UNSAID, is_plain_text, may_say_more};
 pub use request::RawRequest;
 pub use response::{

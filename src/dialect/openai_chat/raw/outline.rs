@@ -13,10 +13,18 @@ pub struct Outline<'a> {
     pub body: &'a Bytes,
     /// Top-level members but `model`, `messages` and what only says how the answer is delivered, with
     /// their JSON. Nulls are left out.
-    pub parameters: SmallVec<[(&'a str, &'a str); 8]>,
+    pub parameters: SmallVec<[(&'a str, &'a str); 4]>,
     /// The conversation.
-    pub messages: SmallVec<[OutlineMessage<'a>; 4]>,
+    pub messages: OutlineMessages<'a>,
 }
+
+/// Messages, one after the other; `Err` for one of which the pieces could be read in two ways.
+#[derive(Debug)]
+pub struct OutlineMessages<'a>(Walk<'a>);
+
+/// Something could be read in two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ambiguous;
 
 /// One message.
 #[derive(Debug, Default)]
@@ -26,24 +34,27 @@ pub struct OutlineMessage<'a> {
     /// The content between its quotes, escapes and all, if it is a string.
     pub text: Option<&'a [u8]>,
     /// Members but those, with their JSON; a content that is no string among them. Nulls are left out.
-    pub rest: SmallVec<[(&'a [u8], &'a [u8]); 2]>,
+    pub rest: SmallVec<[(&'a [u8], &'a [u8]); 1]>,
 }
 
 /// What says how an answer is delivered, or whom else to ask.
 const DELIVERY: [&str; 5] = ["model", "messages", "stream", "stream_options", "fallbacks"];
 
 impl RawRequest {
-    /// The request in pieces; `None` for one that is no chat, or of which the pieces could be read in
-    /// two ways.
+    /// The request in pieces; `None` for one that is no chat.
     pub fn outline(&self) -> Option<Outline<'_>> {
         let mut walk = Walk::new(self.bytes("messages")?);
-        let mut messages = SmallVec::new();
         walk.enter(b'[');
-        while walk.item() {
-            messages.push(message(&mut walk)?);
-        }
         let parameters = self.named_texts(&DELIVERY).filter(|(_, text)| *text != "null").collect();
-        Some(Outline { body: self.body(), parameters, messages })
+        Some(Outline { body: self.body(), parameters, messages: OutlineMessages(walk) })
+    }
+}
+
+impl<'a> Iterator for OutlineMessages<'a> {
+    type Item = Result<OutlineMessage<'a>, Ambiguous>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.item().then(|| message(&mut self.0).ok_or(Ambiguous))
     }
 }
 
@@ -91,7 +102,8 @@ mod tests {
         let request = RawRequest::parse(Operation::Chat, body.into()).unwrap();
         let outline = request.outline().unwrap();
         assert_eq!(&*outline.parameters, [("temperature", "0.2")]);
-        let [system, user] = &*outline.messages else { panic!("two messages") };
+        let messages: Result<Vec<_>, _> = outline.messages.collect();
+        let [system, user] = &*messages.unwrap() else { panic!("two messages") };
         assert_eq!((system.role, system.text), (&b"system"[..], Some(&br#"Be \"brief\"."#[..])));
         assert_eq!(user.text, None);
         let content = br#"[{"type":"text","text":"a"}]"#;
@@ -110,7 +122,8 @@ mod tests {
         ] {
             let body = format!(r#"{{"model":"m","messages":{messages}}}"#);
             let request = RawRequest::parse(Operation::Chat, body.into()).unwrap();
-            assert!(request.outline().is_none(), "{messages}");
+            let read = request.outline().unwrap().messages.next();
+            assert_eq!(read.unwrap().err(), Some(Ambiguous), "{messages}");
         }
     }
 }
