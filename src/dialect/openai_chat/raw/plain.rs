@@ -123,10 +123,14 @@ impl PlainChunks {
     }
 
     /// What a chunk adds to the text, and how many bytes follow it, whatever the chunks before were like;
-    /// `None` when it says anything else. One of which it is not known that it is sound is read for that.
+    /// `None` when it says anything else, or when it adds nothing and is not like the one before. One of which it is not known that it is sound is read for that.
     pub fn text<'a>(&mut self, chunk: &'a [u8], is_sound: bool) -> Option<(&'a [u8], usize)> {
         if let Some((text, [])) = self.next(chunk) {
             return Some((text, chunk.len() - self.text - text.len()));
+        }
+        // The first and the last of a stream, and what says anything else, are mostly told by that.
+        if !says_text(chunk) {
+            return None;
         }
         let outline = outline_of_plain_chunk(chunk)?;
         if !is_sound {
@@ -144,6 +148,16 @@ impl PlainChunks {
         self.shape.extend_from_slice(after_padding);
         Some((outline.text, outline.after_text))
     }
+}
+
+/// Whether there is a text in a chunk that is not empty: at a glance, which may be wrong where it stands twice.
+fn says_text(chunk: &[u8]) -> bool {
+    static CONTENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"content\""));
+    let value = CONTENT.find(chunk).and_then(|at| chunk.get(at + CONTENT.needle().len()..));
+    let text = value
+        .and_then(|value| value.trim_ascii_start().strip_prefix(b":"))
+        .and_then(|value| value.trim_ascii_start().strip_prefix(b"\""));
+    text.is_some_and(|text| !text.starts_with(b"\""))
 }
 
 fn split_from_end(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
