@@ -39,7 +39,7 @@ pub use policy::Policy;
 pub use rest::Rest;
 pub use stats::{Counts, Stats};
 pub use store::{Store, StoreState};
-pub use subject::{Bypass, Place, Subject};
+pub use subject::{Asking, Bypass, Place, Subject};
 pub use unread::{Form, StreamReader, Unread};
 
 use crate::config::cache::{CacheConfig, LOCAL};

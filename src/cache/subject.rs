@@ -5,14 +5,14 @@
 
 mod canonical;
 
-use super::digest::{DIGEST, Digests};
+use super::digest::Digests;
 use super::entry::{Fingerprint, Partition};
 use super::policy::Policy;
 use crate::config::cache::CacheConfig;
 use crate::dialect::openai_chat::raw::{Outline, OutlineMessage, OutlineMessages, unescaped};
 use crate::llm::{ChatRequest, EmbeddingInput, EmbeddingRequest, Message, Part, Request, Role};
 use bytes::Bytes;
-use canonical::Canonical;
+use canonical::{Canonical, is_plain};
 use std::borrow::Cow;
 
 /// Why a request goes past the cache.
@@ -46,15 +46,29 @@ impl Bypass {
     }
 }
 
-/// A request as the cache sees it.
+/// A request as the cache sees it, for one target.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// Of all that is asked.
-    asked: [u8; DIGEST],
-    /// Of parameters and everything said before the question, where similar questions are looked for.
-    context: Option<[u8; DIGEST]>,
+    /// Where its answer is, or will be.
+    pub place: Place,
     /// UTF-8; a part of the request where it stands there as it is.
     question: Bytes,
+}
+
+/// Whom a request is asked of, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// How the request uses the cache.
+    pub policy: &'a Policy,
+    /// How the names of entries are made.
+    pub digests: &'a Digests,
+    /// The target's provider.
+    pub provider: &'a str,
+    /// The target's model.
+    pub model: &'a str,
+    /// What the question's vector will be made by; empty where none is wanted. Two embedding models have no
+    /// similarity in common.
+    pub embedding_model: &'a str,
 }
 
 /// Where a subject stands for one target.
@@ -71,10 +85,10 @@ impl Subject {
     ///
     /// # Errors
     /// Why it goes past the cache.
-    pub fn of(request: &Request, policy: &Policy, digests: &Digests) -> Result<Subject, Bypass> {
+    pub fn of(request: &Request, asking: &Asking) -> Result<Subject, Bypass> {
         match request {
-            Request::Chat(chat) => chat_subject(chat, policy, digests),
-            Request::Embedding(embedding) => embedding_subject(embedding, digests),
+            Request::Chat(chat) => chat_subject(chat, asking),
+            Request::Embedding(embedding) => embedding_subject(embedding, asking),
         }
     }
 
@@ -83,12 +97,8 @@ impl Subject {
     ///
     /// # Errors
     /// Why it goes past the cache.
-    pub fn of_outline(
-        outline: Outline,
-        policy: &Policy,
-        digests: &Digests,
-    ) -> Result<Option<Subject>, Bypass> {
-        outline_subject(outline, policy, digests)
+    pub fn of_outline(outline: Outline, asking: &Asking) -> Result<Option<Subject>, Bypass> {
+        outline_subject(outline, asking)
     }
 
     /// The question as it was asked; empty when only the exact request may be answered.
@@ -96,49 +106,17 @@ impl Subject {
         std::str::from_utf8(&self.question).unwrap_or_default()
     }
 
-    /// Its place for a target. Two embedding models have no similarity in common.
-    pub fn place(
-        &self,
-        policy: &Policy,
-        digests: &Digests,
-        provider: &str,
-        model: &str,
-        embedding_model: &str,
-    ) -> Place {
-        let config = &policy.config;
-        let filters = [
-            &*config.vector_store_namespace,
-            &policy.scope,
-            &policy.cache_key,
-            if config.cache_by_provider { provider } else { "" },
-            if config.cache_by_model { model } else { "" },
-        ];
-        let place = |kind: &str, model: &str, asked: &[u8; DIGEST]| {
-            let mut text = Canonical::new(digests);
-            filters.iter().chain(&[kind, model]).for_each(|filter| text.text(filter));
-            text.append(asked);
-            text.end()
-        };
-        Place {
-            // Without a model there is no vector, and nobody looks at the partition.
-            partition: Partition(match (&self.context, embedding_model) {
-                (None, _) | (_, "") => [0; DIGEST],
-                (Some(context), model) => place("similar", model, context),
-            }),
-            fingerprint: Fingerprint(place("exact", "", &self.asked)),
-        }
+    /// One that only answers itself.
+    fn alone(place: Place) -> Subject {
+        Subject { place, question: Bytes::new() }
     }
 }
 
 /// The same as [`chat_subject`] for a request in pieces. Requests that only differ in how they write the
 /// same JSON are two to it.
-fn outline_subject(
-    outline: Outline,
-    policy: &Policy,
-    digests: &Digests,
-) -> Result<Option<Subject>, Bypass> {
-    let config = &*policy.config;
-    let mut asked = Canonical::new(digests);
+fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>, Bypass> {
+    let config = &*asking.policy.config;
+    let mut asked = Canonical::new(asking);
     asked.text("chat in pieces");
     let Some((last, uses_tools)) = outline_messages(outline.messages, config, &mut asked)? else {
         return Ok(None);
@@ -159,31 +137,35 @@ fn outline_subject(
     asked.count(parameters.len());
     for (name, json) in &parameters {
         asked.text(name);
-        asked.text(json);
+        asked.bytes(json);
     }
     // Text in parts and whatever else stands last is looked at more closely.
     let Some(text) = last.text.filter(|_| last.role == b"user") else { return Ok(None) };
     asked.outline_rest(&last);
+    let longest = LONGEST_QUESTION;
+    if text.len() <= longest && is_plain(text) {
+        let (place, question) = (asked.before_plain(text), outline.body.slice_ref(text));
+        return Ok(Some(Subject { place, question }));
+    }
     // An escape stands for at least a sixth of its letters.
     let escapes = || memchr::memchr_iter(b'\\', text).count();
-    let longest = LONGEST_QUESTION;
     if text.len() > longest && text.len().saturating_sub(5 * escapes()) > longest {
-        return Ok(Some(asked.before_long(text)));
+        return Ok(Some(Subject::alone(asked.before_long(text))));
     }
     let Some(question) = unescaped(text) else { return Ok(None) };
     if question.trim().is_empty() {
         return Err(Bypass::Empty);
     }
     if question.len() > longest {
-        return Ok(Some(asked.before_long(text)));
+        return Ok(Some(Subject::alone(asked.before_long(text))));
     }
-    let mut subject = asked.before(&question, policy.semantic);
-    subject.question = match question {
+    let place = asked.before(&question);
+    let question = match question {
         // Where the client wrote it.
         Cow::Borrowed(question) => outline.body.slice_ref(question.as_bytes()),
         Cow::Owned(question) => question.into(),
     };
-    Ok(Some(subject))
+    Ok(Some(Subject { place, question }))
 }
 
 /// Appends what was said before the last message. Returns that one, and whether any of them has to do with
@@ -191,7 +173,7 @@ fn outline_subject(
 fn outline_messages<'a>(
     messages: OutlineMessages<'a>,
     config: &CacheConfig,
-    asked: &mut Canonical,
+    asked: &mut Canonical<'_>,
 ) -> Result<Option<(OutlineMessage<'a>, bool)>, Bypass> {
     let is_tool = |message: &OutlineMessage| {
         let names: [&[u8]; 3] = [b"tool_calls", b"tool_call_id", b"function_call"];
@@ -221,23 +203,22 @@ fn outline_messages<'a>(
 }
 
 /// Whether a parameter sends its request past the cache.
-fn bypass_for(name: &str, json: &str, config: &CacheConfig) -> Result<(), Bypass> {
-    let number = || json.parse::<f64>().unwrap_or(f64::MAX);
+fn bypass_for(name: &str, json: &[u8], config: &CacheConfig) -> Result<(), Bypass> {
+    let number = || {
+        let text = std::str::from_utf8(json).ok();
+        text.and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::MAX)
+    };
     match name {
         "temperature" if number() > config.max_temperature => Err(Bypass::Temperature),
         "n" if number() > 1.0 => Err(Bypass::Choices),
-        "logprobs" if json != "false" => Err(Bypass::Logprobs),
-        "tools" | "functions" if !config.cache_tools && json != "[]" => Err(Bypass::Tools),
+        "logprobs" if json != b"false" => Err(Bypass::Logprobs),
+        "tools" | "functions" if !config.cache_tools && json != b"[]" => Err(Bypass::Tools),
         _ => Ok(()),
     }
 }
 
-fn chat_subject(
-    chat: &ChatRequest,
-    policy: &Policy,
-    digests: &Digests,
-) -> Result<Subject, Bypass> {
-    let config = &*policy.config;
+fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> {
+    let config = &*asking.policy.config;
     let is_instruction =
         |message: &&Message| matches!(message.role, Role::System | Role::Developer);
     let messages: Vec<&Message> = chat
@@ -271,7 +252,7 @@ fn chat_subject(
         return Err(Bypass::Tools);
     }
     let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
-    let mut context = Canonical::new(digests);
+    let mut context = Canonical::new(asking);
     context.parameters(chat);
     for message in before {
         context.message(message);
@@ -279,24 +260,23 @@ fn chat_subject(
     match question(last) {
         Some(question) if question.len() > LONGEST_QUESTION => {
             context.author(last);
-            Ok(context.before_long(question.trim().as_bytes()))
+            Ok(Subject::alone(context.before_long(question.trim().as_bytes())))
         }
         Some(question) if !question.trim().is_empty() => {
             context.author(last);
-            let subject = context.before(&question, policy.semantic);
-            Ok(Subject { question: question.into(), ..subject })
+            Ok(Subject { place: context.before(&question), question: question.into() })
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.
         None => {
             context.message(last);
-            Ok(context.before_nothing())
+            Ok(Subject::alone(context.before_nothing()))
         }
     }
 }
 
-fn embedding_subject(request: &EmbeddingRequest, digests: &Digests) -> Result<Subject, Bypass> {
-    let mut context = Canonical::new(digests);
+fn embedding_subject(request: &EmbeddingRequest, asking: &Asking) -> Result<Subject, Bypass> {
+    let mut context = Canonical::new(asking);
     context.text("embedding");
     context.number(request.dimensions);
     context.byte(request.base64.into());
@@ -317,7 +297,7 @@ fn embedding_subject(request: &EmbeddingRequest, digests: &Digests) -> Result<Su
         }
     }
     // A vector of a similar text is the wrong vector.
-    Ok(context.before_nothing())
+    Ok(Subject::alone(context.before_nothing()))
 }
 
 /// The text of a user's message that is nothing but text.

@@ -6,6 +6,7 @@ use super::cached::{Caching, Hit, Start};
 use super::call::{Call, Purpose};
 use super::extra_fields::extra_fields;
 use super::pin::{Pinned, pinned};
+use super::plan::make_plan;
 use super::price::{facts_of, require_price};
 use super::record::{Progress, Recorder};
 use super::redact::redact;
@@ -16,13 +17,11 @@ use super::translate::{Decoded, Passage, request_body, response_body, with_extra
 use super::{Reply, ReplyBody};
 use crate::app::App;
 use crate::config::pricing::ModelFacts;
-use crate::config::{Binding, MeterSpec, Unit};
+use crate::config::{MeterSpec, Unit};
 use crate::govern::{Estimate, Ticket, cost_of};
 use crate::llm::{Failure, FailureKind, Retry, Source, Usage, Wire};
 use crate::provider::{AccessList, Key, Secret, authorize, codec, url_path};
-use crate::route::{
-    Ask, Decision, InFlight, LeftOut, NoKey, Plan, ProviderState, Target, draw_key, plan,
-};
+use crate::route::{InFlight, LeftOut, NoKey, ProviderState, Target, draw_key};
 use crate::telemetry::AttemptRow;
 use crate::upstream::{self, Limit, Outgoing, Permit, answer_headers, read_all};
 use bytes::{Bytes, BytesMut};
@@ -78,7 +77,10 @@ pub(super) async fn run(
 ) -> Result<Answer, Failure> {
     let plan = make_plan(app, call)?;
     let decoded = Decoded::default();
-    let mut cache = Start::of(app, call, &decoded);
+    let mut cache = match plan.targets.first() {
+        Some(target) => Start::of(app, call, &decoded, target),
+        None => Start::Off,
+    };
     let mut first: Option<Failure> = None;
     let last = plan.targets.len().saturating_sub(1);
     for (index, target) in plan.targets.into_iter().enumerate() {
@@ -105,57 +107,6 @@ pub(super) async fn run(
     Err(first.unwrap_or_else(|| Failure::new(Source::Gateway, FailureKind::Internal, "empty plan")))
 }
 
-fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
-    let now = call.timestamp_ms.div_euclid(1000);
-    let ask = Ask {
-        operation: call.operation,
-        model: call.request.model(),
-        fallbacks: call.request.fallbacks(),
-        // What the gateway asks for itself goes where the operator said, whoever pays.
-        virtual_key: call.caller.virtual_key.as_ref().filter(|_| call.purpose == Purpose::Client),
-        offers: &app.offers,
-    };
-    let closed = |binding: &Binding| binding_closed(app, binding, now);
-    let planned = plan(&call.snapshot, ask, closed, &mut rand::rng());
-    let (targets, left_out, result) = match planned {
-        Ok(plan) => {
-            let targets = plan.targets.iter();
-            let targets = targets.map(|t| (t.provider.name.clone(), t.model.clone(), t.reason));
-            (targets.collect(), plan.left_out.clone(), Ok(plan))
-        }
-        Err((failure, left_out)) => (SmallVec::new(), left_out, Err(failure)),
-    };
-    app.decisions.remember(Decision {
-        id: call.decision_id.clone(),
-        request_id: call.id.clone(),
-        model_requested: call.request.model().clone(),
-        targets,
-        left_out,
-    });
-    result
-}
-
-/// Why a binding's own limits admit nothing now. Those of the virtual key as a whole would refuse
-/// every target alike and are left to the admission.
-pub(super) fn binding_closed(app: &Arc<App>, binding: &Binding, now: i64) -> Option<String> {
-    let own = binding.meters.iter().filter(|meter| *meter.scope == *binding.provider);
-    for meter in own {
-        let usage = app.ledger.usage(meter, now);
-        if usage.used >= meter.limit {
-            return Some(format!("its {} is used up", limit_name(meter.unit)));
-        }
-    }
-    None
-}
-
-pub(super) fn limit_name(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Cost => "budget",
-        Unit::Tokens => "token limit",
-        Unit::Requests => "request limit",
-    }
-}
-
 /// One target with its keys and retries.
 struct Attempt<'a> {
     app: &'a Arc<App>,
@@ -174,7 +125,9 @@ impl Attempt<'_> {
     ) -> Result<(Done, Option<(Permit, InFlight)>), Failure> {
         let (ticket, series, facts) = self.admit().await?;
         if let Start::On(caching) = cache {
-            if let Some(hit) = self.kept(caching).await {
+            if self.index > 0 && !caching.turn_to(self.app, self.call, decoded, self.target) {
+                *cache = Start::Off;
+            } else if let Some(hit) = self.kept(caching).await {
                 recorder.serve(ticket, series, facts, false);
                 return Ok((Done::kept(hit), None));
             }
@@ -231,11 +184,11 @@ impl Attempt<'_> {
 
     /// An answer that is known already. Boxed: most requests need not wait for the cache.
     async fn kept(&self, caching: &mut Caching) -> Option<Hit> {
-        if let Some(found) = caching.look_up_at_once(self.app, self.call, self.target) {
+        if let Some(found) = caching.look_up_at_once(self.app, self.call) {
             return found;
         }
         let patience = self.target.provider.network.total_timeout;
-        Box::pin(caching.look_up(self.app, self.call, self.target, patience)).await
+        Box::pin(caching.look_up(self.app, self.call, patience)).await
     }
 
     /// Reserves what the request will probably use.
@@ -523,7 +476,7 @@ impl Answer {
                 outcome.raw_response = raw_response;
                 outcome.cache_debug = caching.as_ref().and_then(|it| it.note().debug(None));
                 let extra_fields = extra_fields(call, &outcome, &headers);
-                if let Some(caching) = caching {
+                if let Some(mut caching) = caching {
                     caching.keep(&app, call, &body, &outcome);
                 }
                 ReplyBody::Full(with_extra_fields(body, &extra_fields))

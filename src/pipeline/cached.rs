@@ -12,7 +12,7 @@ use super::shadow::{Grading, text_of};
 use super::translate::{CLIENT, Decoded, decoded_answer};
 use crate::app::App;
 use crate::cache::{
-    Arrival, Bypass, Embedder, Entry, Follower, Form, LARGEST, Leader, Place, Policy, Role,
+    Arrival, Asking, Bypass, Embedder, Entry, Follower, Form, LARGEST, Leader, Place, Policy, Role,
     Subject, Unread, guard,
 };
 use crate::config::cache::{CacheMode, HitCost};
@@ -45,8 +45,8 @@ pub(super) enum Start {
 /// The cache's side of one request.
 pub(super) struct Caching {
     policy: Policy,
+    /// For the target that is asked.
     subject: Subject,
-    place: Option<Place>,
     leader: Option<Leader>,
     missed: bool,
     /// Whether an entry of this fingerprint was found that is not to be served for it.
@@ -84,8 +84,8 @@ pub(super) struct Hit {
 }
 
 impl Start {
-    /// Finds out whether `call` uses the cache.
-    pub(super) fn of(app: &App, call: &Call, decoded: &Decoded) -> Start {
+    /// Finds out whether `call` uses the cache, when it is asked of `target` first.
+    pub(super) fn of(app: &App, call: &Call, decoded: &Decoded, target: &Target) -> Start {
         if call.purpose != Purpose::Client || !call.snapshot.uses_cache {
             return Start::Off;
         }
@@ -97,8 +97,9 @@ impl Start {
             &call.headers,
         );
         let Some(policy) = policy else { return Start::Off };
-        match subject_of(app, call, decoded, &policy) {
-            Ok(subject) => Start::On(Box::new(Caching::new(app, policy, subject))),
+        let similar = policy.semantic.then(|| Similar::new(app, &policy));
+        match subject_of(app, call, decoded, target, &policy, similar.as_deref()) {
+            Ok(subject) => Start::On(Box::new(Caching::new(policy, subject, similar))),
             Err(reason) => {
                 app.cache.stats.bypass(reason);
                 Start::Past(reason)
@@ -107,64 +108,72 @@ impl Start {
     }
 }
 
-/// What the call asks, or why it goes past the cache.
+/// What the call asks of this target, or why it goes past the cache.
 fn subject_of(
     app: &App,
     call: &Call,
     decoded: &Decoded,
+    target: &Target,
     policy: &Policy,
+    similar: Option<&Similar>,
 ) -> Result<Subject, &'static str> {
-    let digests = app.cache.store.digests();
+    let asking = Asking {
+        policy,
+        digests: app.cache.store.digests(),
+        provider: &target.provider.name,
+        model: &target.model,
+        embedding_model: similar.map_or("", |similar| &similar.embedding_model),
+    };
     let outline = match call.operation {
         Operation::Chat => call.request.outline(),
         _ => None,
     };
     if let Some(outline) = outline
-        && let Some(subject) =
-            Subject::of_outline(outline, policy, digests).map_err(Bypass::as_str)?
+        && let Some(subject) = Subject::of_outline(outline, &asking).map_err(Bypass::as_str)?
     {
         return Ok(subject);
     }
     // What cannot be read whole may still pass as it is.
     let request = decoded.get(call).map_err(|_failure| "unreadable")?;
-    Subject::of(request, policy, digests).map_err(Bypass::as_str)
+    Subject::of(request, &asking).map_err(Bypass::as_str)
 }
 
 impl Caching {
-    fn new(app: &App, policy: Policy, subject: Subject) -> Self {
-        let similar = policy.semantic.then(|| {
-            let embedder = app.cache.embedder(&policy.config);
-            Box::new(Similar {
-                embedding_model: embedder.model(),
-                embedder,
-                vector: None,
-                note: CacheNote { threshold: Some(policy.threshold), ..CacheNote::default() },
-                would_be: Vec::new(),
-            })
-        });
-        Caching {
-            policy,
-            subject,
-            place: None,
-            leader: None,
-            missed: false,
-            differs: false,
-            similar,
+    fn new(policy: Policy, subject: Subject, similar: Option<Box<Similar>>) -> Self {
+        let (leader, missed, differs) = (None, false, false);
+        Caching { policy, subject, leader, missed, differs, similar }
+    }
+
+    /// The next target is asked. Whether that has a place in the cache, as the first had.
+    pub(super) fn turn_to(
+        &mut self,
+        app: &App,
+        call: &Call,
+        decoded: &Decoded,
+        target: &Target,
+    ) -> bool {
+        self.leader = None;
+        self.differs = false;
+        if let Some(similar) = &mut self.similar {
+            similar.would_be.clear();
+        }
+        let similar = self.similar.as_deref();
+        match subject_of(app, call, decoded, target, &self.policy, similar) {
+            Ok(subject) => {
+                self.subject = subject;
+                true
+            }
+            Err(_) => false,
         }
     }
 
     /// The same as [`Caching::look_up`] where there is nothing to wait for, which most requests for exact
     /// answers are; `None` where there is.
-    pub(super) fn look_up_at_once(
-        &mut self,
-        app: &App,
-        call: &Call,
-        target: &Target,
-    ) -> Option<Option<Hit>> {
+    pub(super) fn look_up_at_once(&mut self, app: &App, call: &Call) -> Option<Option<Hit>> {
         if self.policy.semantic || !self.policy.exact {
             return None;
         }
-        let place = self.begin(app, target);
+        let place = self.subject.place;
         let kept = app.cache.store.exact_at_once(&place.fingerprint, app.now_ms())?;
         let hit = self.exact_hit(app, kept);
         if hit.is_none() && self.join(app, place, call.request.stream()).is_some() {
@@ -173,36 +182,20 @@ impl Caching {
         Some(self.end(app, call, hit))
     }
 
-    /// A kept answer for `target`. Waits for an identical request in flight, `patience` at most.
+    /// A kept answer. Waits for an identical request in flight, `patience` at most.
     pub(super) async fn look_up(
         &mut self,
         app: &Arc<App>,
         call: &Call,
-        target: &Target,
         patience: Duration,
     ) -> Option<Hit> {
-        let place = self.begin(app, target);
+        let place = self.subject.place;
         let streams = call.request.stream();
         let found = match self.exact(app, place, streams, patience).await {
             Some(hit) => Some(hit),
             None => self.similar(app, call, place).await,
         };
         self.end(app, call, found)
-    }
-
-    fn begin(&mut self, app: &App, target: &Target) -> Place {
-        let (provider, model) = (&target.provider.name, &target.model);
-        let digests = app.cache.store.digests();
-        let similar = self.similar.as_mut();
-        let embedding_model = similar.map_or("", |similar| {
-            similar.would_be.clear();
-            &similar.embedding_model
-        });
-        let place = self.subject.place(&self.policy, digests, provider, model, embedding_model);
-        self.place = Some(place);
-        self.leader = None;
-        self.differs = false;
-        place
     }
 
     fn end(&mut self, app: &App, call: &Call, found: Option<Hit>) -> Option<Hit> {
@@ -368,7 +361,7 @@ impl Caching {
     /// Keeps a complete answer in the client's format. Whether it is one for others is found out now or
     /// when it is first asked for.
     pub(super) fn keep(
-        self: Box<Self>,
+        &mut self,
         app: &Arc<App>,
         call: &Arc<Call>,
         body: &[u8],
@@ -384,14 +377,17 @@ impl Caching {
 
     /// The same for an answer in any form.
     pub(super) fn keep_as(
-        mut self: Box<Self>,
+        &mut self,
         form: Form,
         app: &Arc<App>,
         call: &Arc<Call>,
         answer: &[u8],
         outcome: &Outcome,
     ) {
-        let Some(place) = self.place.filter(|_| answer.len() <= LARGEST) else { return };
+        if answer.len() > LARGEST {
+            return;
+        }
+        let place = self.subject.place;
         let grades = self.similar.as_ref().is_some_and(|similar| !similar.would_be.is_empty());
         if !self.policy.store && !grades {
             return;
@@ -472,6 +468,17 @@ impl Caching {
 }
 
 impl Similar {
+    fn new(app: &App, policy: &Policy) -> Box<Self> {
+        let embedder = app.cache.embedder(&policy.config);
+        Box::new(Similar {
+            embedding_model: embedder.model(),
+            embedder,
+            vector: None,
+            note: CacheNote { threshold: Some(policy.threshold), ..CacheNote::default() },
+            would_be: Vec::new(),
+        })
+    }
+
     fn rejection(
         &mut self,
         app: &App,

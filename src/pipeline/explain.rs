@@ -1,6 +1,6 @@
 //! What would happen to a request, and what happened to one: without calling anyone.
 
-use super::attempt::{binding_closed, limit_name};
+use super::plan::{binding_closed, limit_name};
 use super::price::{facts_of, require_price};
 use crate::app::App;
 use crate::config::{Binding, Snapshot};

@@ -71,7 +71,7 @@ impl Keeper {
     }
 
     /// The stream is complete.
-    pub(super) fn keep(self, app: &Arc<App>, call: &Arc<Call>, outcome: &Outcome) {
+    pub(super) fn keep(mut self, app: &Arc<App>, call: &Arc<Call>, outcome: &Outcome) {
         let kept = self.collected.and_then(|collected| collected.finish(outcome.usage));
         if let Some((form, answer)) = kept {
             self.caching.keep_as(form, app, call, &answer, outcome);

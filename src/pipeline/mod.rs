@@ -15,6 +15,7 @@ mod inner;
 mod keeper;
 mod model_lists;
 mod pin;
+mod plan;
 mod price;
 mod raw_events;
 mod record;

@@ -1,73 +1,104 @@
 //! A request as the bytes that are hashed.
 
-use super::{NEUTRAL, Subject};
-use crate::cache::digest::{DIGEST, Digest, Digests};
+use super::{Asking, NEUTRAL, Place};
+use crate::cache::digest::{DIGEST, Digest};
+use crate::cache::{Fingerprint, Partition};
 use crate::dialect::openai_chat::raw::OutlineMessage;
 use crate::llm::{ChatRequest, Data, Extra, Message, Part, ResponseFormat, Role, Tool, ToolChoice};
-use bytes::Bytes;
 
-/// A request as bytes that two requests have in common only if they are the same: every text is
-/// preceded by its length, every list by its count or each of its items by a mark, and what comes last by its
-/// kind. None of it is held but its digest.
-pub(super) struct Canonical {
+/// A request and its hard filters, as bytes that two requests have in common only if they are the same: every
+/// text is preceded by its length, every list by its count or each of its items by a mark, and what comes last by
+/// its kind. None of it is held but its digest.
+#[derive(Clone)]
+pub(super) struct Canonical<'a> {
     digest: Digest,
     /// What is to be appended: most of it comes in a few bytes at once.
     small: [u8; SMALL],
     filled: usize,
+    embedding_model: &'a str,
 }
 
 /// Bytes that are appended together.
-const SMALL: usize = 128;
+const SMALL: usize = 256;
 
-/// What comes last: nothing, a question in the form in which two of them are the same, or one as it is.
+/// What comes last: nothing, a question in the form in which two of them are the same, one as it is, or any
+/// that is similar.
 const NOTHING: u8 = 0;
 const NORMALISED: u8 = 1;
 const AS_IT_IS: u8 = 2;
+const SIMILAR: u8 = 3;
 
-impl Canonical {
-    /// Of nothing yet.
-    pub(super) fn new(digests: &Digests) -> Self {
-        Canonical { digest: digests.begin(), small: [0; SMALL], filled: 0 }
+impl<'a> Canonical<'a> {
+    /// Of what is asked of this target.
+    pub(super) fn new(asking: &Asking<'a>) -> Self {
+        let Asking { policy, digests, provider, model, embedding_model } = asking;
+        let mut canonical =
+            Canonical { digest: digests.begin(), small: [0; SMALL], filled: 0, embedding_model };
+        let config = &policy.config;
+        for filter in [
+            &*config.vector_store_namespace,
+            &policy.scope,
+            &policy.cache_key,
+            if config.cache_by_provider { provider } else { "" },
+            if config.cache_by_model { model } else { "" },
+        ] {
+            canonical.text(filter);
+        }
+        canonical
     }
 
-    /// This is what was said before `question`. Questions may be `similar` to it where that is wanted.
-    pub(super) fn before(mut self, question: &str, similar: bool) -> Subject {
-        let context = similar.then(|| self.so_far());
+    /// This is what was said before `question`.
+    pub(super) fn before(mut self, question: &str) -> Place {
+        let partition = self.partition();
         self.byte(NORMALISED);
         normalise(question, |part| self.append(part));
-        Subject { asked: self.end(), context, question: Bytes::new() }
+        self.place(partition)
+    }
+
+    /// The same of a question that [is plain](is_plain).
+    pub(super) fn before_plain(mut self, question: &[u8]) -> Place {
+        let partition = self.partition();
+        self.byte(NORMALISED);
+        append_folded(question, |part| self.append(part));
+        self.place(partition)
     }
 
     /// The same of one that only answers itself, as bytes.
-    pub(super) fn before_long(self, question: &[u8]) -> Subject {
+    pub(super) fn before_long(self, question: &[u8]) -> Place {
         self.ends_with(AS_IT_IS, question)
     }
 
     /// This is all that is asked.
-    pub(super) fn before_nothing(self) -> Subject {
+    pub(super) fn before_nothing(self) -> Place {
         self.ends_with(NOTHING, &[])
     }
 
-    fn ends_with(mut self, kind: u8, question: &[u8]) -> Subject {
-        let context = Some(self.so_far());
+    fn ends_with(mut self, kind: u8, question: &[u8]) -> Place {
+        let partition = self.partition();
         self.byte(kind);
         self.append(question);
-        Subject { asked: self.end(), context, question: Bytes::new() }
+        self.place(partition)
     }
 
-    fn so_far(&mut self) -> [u8; DIGEST] {
-        self.flush();
-        self.digest.so_far()
+    /// Where all are that have this in common. Without a model there is no vector, and nobody looks there.
+    fn partition(&self) -> Partition {
+        if self.embedding_model.is_empty() {
+            return Partition([0; DIGEST]);
+        }
+        let mut similar = self.clone();
+        similar.byte(SIMILAR);
+        similar.text(self.embedding_model);
+        similar.flush();
+        Partition(similar.digest.end())
     }
 
-    /// A digest of it all.
-    pub(super) fn end(mut self) -> [u8; DIGEST] {
+    fn place(mut self, partition: Partition) -> Place {
         self.flush();
-        self.digest.end()
+        Place { partition, fingerprint: Fingerprint(self.digest.end()) }
     }
 
     /// Appends bytes of which the length is known otherwise.
-    pub(super) fn append(&mut self, bytes: &[u8]) {
+    fn append(&mut self, bytes: &[u8]) {
         if self.filled + bytes.len() > SMALL {
             self.flush();
         }
@@ -296,8 +327,12 @@ pub(super) fn normalise(text: &str, mut to: impl FnMut(&[u8])) {
         }
         return;
     }
+    append_folded(text.as_bytes(), to);
+}
+
+fn append_folded(text: &[u8], mut to: impl FnMut(&[u8])) {
     let mut folded = [0; 256];
-    for part in text.as_bytes().chunks(folded.len()) {
+    for part in text.chunks(folded.len()) {
         folded.iter_mut().zip(part).for_each(|(to, byte)| *to = fold(*byte));
         to(folded.get(..part.len()).unwrap_or_default());
     }
@@ -309,6 +344,20 @@ fn fold(byte: u8) -> u8 {
         b'\t'..=b'\r' => b' ',
         _ => byte.to_ascii_lowercase(),
     }
+}
+
+/// Whether a question in JSON, between its quotes, is one line of printable ASCII with single spaces in it, no
+/// code and no escape: most are. It is then normalised by folding each byte. Written so that many bytes are looked
+/// at in one step.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (text.first(), text.last()) else { return false };
+    let next = text.get(1..).unwrap_or_default();
+    let odd = text.iter().fold(false, |odd, byte| {
+        odd | !(b' '..=b'~').contains(byte) | (*byte == b'\\') | (*byte == b'`')
+    });
+    let gaps =
+        text.iter().zip(next).fold(false, |gaps, two| gaps | ((*two.0 == b' ') & (*two.1 == b' ')));
+    !odd & !gaps & (*first != b' ') & (*last != b' ')
 }
 
 /// Whether white space stands next to white space. Written so that many bytes are looked at in one step.

@@ -1,4 +1,4 @@
-use super::canonical::normalise;
+use super::canonical::{is_plain, normalise};
 use super::*;
 use crate::config::cache::CacheMode;
 use crate::dialect::ClientDialect;
@@ -26,14 +26,22 @@ fn policy() -> Policy {
     }
 }
 
-fn subject(body: &Value) -> Result<Subject, Bypass> {
+fn asking(policy: &Policy) -> Asking<'_> {
+    let (provider, model, embedding_model) = ("openai", "gpt-4o-mini", "minilm");
+    Asking { policy, digests: &OWN, provider, model, embedding_model }
+}
+
+fn request(body: &Value) -> Request {
     let body = body.to_string();
-    let request = OpenaiChat.decode_request(Operation::Chat, body.as_bytes()).unwrap();
-    Subject::of(&request, &policy(), &OWN)
+    OpenaiChat.decode_request(Operation::Chat, body.as_bytes()).unwrap()
+}
+
+fn subject(body: &Value) -> Result<Subject, Bypass> {
+    Subject::of(&request(body), &asking(&policy()))
 }
 
 fn place(body: &Value) -> Place {
-    subject(body).unwrap().place(&policy(), &OWN, "openai", "gpt-4o-mini", "minilm")
+    subject(body).unwrap().place
 }
 
 fn chat(text: &str) -> Value {
@@ -98,28 +106,29 @@ fn every_parameter_and_everything_said_before_is_a_hard_filter() {
 
 #[test]
 fn scope_key_provider_model_and_embedding_model_are_hard_filters() {
-    let subject = subject(&chat("When are you open?")).unwrap();
-    let first = subject.place(&policy(), &OWN, "openai", "gpt-4o-mini", "minilm");
+    let request = request(&chat("When are you open?"));
+    let place = |asking: Asking| Subject::of(&request, &asking).unwrap().place;
+    let usual = policy();
+    let first = place(asking(&usual));
     let scope = Policy { scope: "virtual_key:b".into(), ..policy() };
     let key = Policy { cache_key: "b".into(), ..policy() };
     for other in [
-        subject.place(&scope, &OWN, "openai", "gpt-4o-mini", "minilm"),
-        subject.place(&key, &OWN, "openai", "gpt-4o-mini", "minilm"),
-        subject.place(&policy(), &OWN, "anthropic", "gpt-4o-mini", "minilm"),
-        subject.place(&policy(), &OWN, "openai", "gpt-4o", "minilm"),
+        asking(&scope),
+        asking(&key),
+        Asking { provider: "anthropic", ..asking(&usual) },
+        Asking { model: "gpt-4o", ..asking(&usual) },
     ] {
-        assert_ne!(other.partition, first.partition);
-        assert_ne!(other.fingerprint, first.fingerprint);
+        assert_ne!(place(other).partition, first.partition);
+        assert_ne!(place(other).fingerprint, first.fingerprint);
     }
-    let other = subject.place(&policy(), &OWN, "openai", "gpt-4o-mini", "other");
+    let other = place(Asking { embedding_model: "other", ..asking(&usual) });
     assert_ne!(other.partition, first.partition);
     assert_eq!(other.fingerprint, first.fingerprint, "an exact hit needs no embedding");
+    let none = place(Asking { embedding_model: "", ..asking(&usual) });
+    assert_eq!((none.partition, none.fingerprint), (Partition([0; 16]), first.fingerprint));
     // Lengths stand before texts, so that nothing can be moved from one filter to the next.
     let shifted = Policy { scope: "virtual_key:".into(), cache_key: "a".into(), ..policy() };
-    assert_ne!(
-        subject.place(&shifted, &OWN, "openai", "gpt-4o-mini", "minilm").partition,
-        first.partition
-    );
+    assert_ne!(place(asking(&shifted)).partition, first.partition);
 }
 
 #[test]
@@ -162,8 +171,7 @@ fn texts_to_embed_are_compared_as_they_are() {
     let place = |text: &str| {
         let body = json!({"model": "m", "input": text}).to_string();
         let request = OpenaiChat.decode_request(Operation::Embedding, body.as_bytes()).unwrap();
-        let subject = Subject::of(&request, &policy(), &OWN).unwrap();
-        subject.place(&policy(), &OWN, "openai", "m", "")
+        Subject::of(&request, &asking(&policy())).unwrap().place
     };
     assert_eq!(place("One"), place("One"));
     assert_ne!(place("One").fingerprint, place("one").fingerprint);
@@ -190,10 +198,9 @@ fn placed([scope, key, provider, model, system, user, stop]: &[String; 7]) -> Pl
         ..ChatRequest::default()
     };
     let request = Request::Chat(Box::new(chat));
-    let subject = Subject::of(&request, &policy(), &OWN).unwrap();
     let policy =
         Policy { scope: scope.as_str().into(), cache_key: key.as_str().into(), ..policy() };
-    subject.place(&policy, &OWN, provider, model, "minilm")
+    Subject::of(&request, &Asking { provider, model, ..asking(&policy) }).unwrap().place
 }
 
 proptest! {
@@ -261,14 +268,12 @@ fn all_counts_that_was_said_before_however_long_it_is() {
     let long = "a".repeat(1 << 20);
     let (first, other) = (ask(&long, "When?"), ask(&long.replacen('a', "b", 1), "When?"));
     for (first, other) in first.iter().zip(&other) {
-        let place = |subject: &Subject| subject.place(&policy(), &OWN, "openai", "m", "minilm");
-        assert_ne!(place(first).partition, place(other).partition);
-        assert_ne!(place(first).fingerprint, place(other).fingerprint);
+        assert_ne!(first.place.partition, other.place.partition);
+        assert_ne!(first.place.fingerprint, other.place.fingerprint);
     }
     for (first, other) in first.iter().zip(ask(&long, "Where?")) {
-        let place = |subject: &Subject| subject.place(&policy(), &OWN, "openai", "m", "minilm");
-        assert_eq!(place(first).partition, place(&other).partition);
-        assert_ne!(place(first).fingerprint, place(&other).fingerprint);
+        assert_eq!(first.place.partition, other.place.partition);
+        assert_ne!(first.place.fingerprint, other.place.fingerprint);
     }
 }
 
@@ -287,10 +292,44 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn what_is_plain_is_normalised_as_everything_else(text in "[a-zA-Z .~`\\\\\t\u{7f}\u{e9}]{0,40}|[a-zA-Z ?]{300,600}") {
+        let mut bytes = Vec::new();
+        normalise(&text, |part| bytes.extend_from_slice(part));
+        if is_plain(text.as_bytes()) {
+            prop_assert_eq!(bytes, text.to_ascii_lowercase().into_bytes());
+            let whole = unescaped(text.as_bytes());
+            prop_assert_eq!(whole.as_deref(), Some(&*text));
+        } else {
+            let odd = text.is_empty() || text.starts_with(' ') || text.ends_with(' ');
+            let odd = odd || text.contains("  ") || text.contains(['`', '\\', '\t', '\u{7f}', '\u{e9}']);
+            prop_assert!(odd, "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn however_messages_are_written_they_are_told_apart() {
+    let body = |messages: &str| format!(r#"{{"model":"m","messages":[{messages}]}}"#);
+    let usual = r#"{"role":"system","content":"Be \"brief\"."},{"role":"user","content":"When?"}"#;
+    let place = |messages: &str| outlined(&body(messages)).unwrap().unwrap().place;
+    let spaced = usual.replace(':', ": ").replace("\",\"", "\", \"").replace("},{", "}, {");
+    assert_ne!(spaced, usual);
+    assert_eq!(place(&spaced), place(usual));
+    let turned = r#"{"content":"Be \"brief\".","role":"system"},{"content":"When?","role":"user"}"#;
+    assert_eq!(place(turned), place(usual));
+    for (from, to) in [("When", "Where"), ("brief", "bright"), ("system", "developer"), ("\"}", "\",\"name\":\"Bo\"}")] {
+        let other = usual.replacen(from, to, 1);
+        assert_ne!(place(&other).partition == place(usual).partition, from != "When", "{other}");
+        assert_ne!(place(&other).fingerprint, place(usual).fingerprint, "{other}");
+    }
+}
+
 /// What the request in pieces says of itself.
 fn outlined(body: &str) -> Result<Option<Subject>, Bypass> {
     let request = RawRequest::parse(Operation::Chat, body.to_owned().into()).unwrap();
-    Subject::of_outline(request.outline().unwrap(), &policy(), &OWN)
+    Subject::of_outline(request.outline().unwrap(), &asking(&policy()))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A chat request cut into the pieces by which a cache tells requests apart, without decoding it: they
 //! stay as the client wrote them.
 
+use super::quotes::end_of_string;
 use super::request::RawRequest;
 use super::walk::Walk;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ pub struct Outline<'a> {
     pub body: &'a Bytes,
     /// Top-level members but `model`, `messages` and what only says how the answer is delivered, with
     /// their JSON. Nulls are left out.
-    pub parameters: SmallVec<[(&'a str, &'a str); 4]>,
+    pub parameters: SmallVec<[(&'a str, &'a [u8]); 4]>,
     /// The conversation.
     pub messages: OutlineMessages<'a>,
 }
@@ -37,16 +38,13 @@ pub struct OutlineMessage<'a> {
     pub rest: SmallVec<[(&'a [u8], &'a [u8]); 1]>,
 }
 
-/// What says how an answer is delivered, or whom else to ask.
-const DELIVERY: [&str; 5] = ["model", "messages", "stream", "stream_options", "fallbacks"];
-
 impl RawRequest {
     /// The request in pieces; `None` for one that is no chat.
     pub fn outline(&self) -> Option<Outline<'_>> {
         let mut walk = Walk::new(self.bytes("messages")?);
         walk.enter(b'[');
-        let parameters = self.named_texts(&DELIVERY).filter(|(_, text)| *text != "null").collect();
-        Some(Outline { body: self.body(), parameters, messages: OutlineMessages(walk) })
+        let (body, parameters) = (self.body(), self.parameters().collect());
+        Some(Outline { body, parameters, messages: OutlineMessages(walk) })
     }
 }
 
@@ -54,8 +52,21 @@ impl<'a> Iterator for OutlineMessages<'a> {
     type Item = Result<OutlineMessage<'a>, Ambiguous>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.item().then(|| message(&mut self.0).ok_or(Ambiguous))
+        let walk = &mut self.0;
+        walk.item().then(|| usual_message(walk).or_else(|| message(walk)).ok_or(Ambiguous))
     }
+}
+
+/// A message as most clients write most of them: a role, a text, and no space. Moves on only past one.
+fn usual_message<'a>(walk: &mut Walk<'a>) -> Option<OutlineMessage<'a>> {
+    let rest = walk.rest.strip_prefix(br#"{"role":""#)?;
+    let role = rest.iter().position(|byte| !byte.is_ascii_lowercase())?;
+    let (role, rest) = rest.split_at_checked(role)?;
+    let string = rest.strip_prefix(br#"","content":"#).filter(|rest| rest.starts_with(b"\""))?;
+    let (string, rest) = string.split_at_checked(end_of_string(string))?;
+    walk.rest = rest.strip_prefix(b"}")?;
+    let text = string.get(1..string.len().checked_sub(1)?)?;
+    Some(OutlineMessage { role, text: Some(text), rest: SmallVec::new() })
 }
 
 fn message<'a>(walk: &mut Walk<'a>) -> Option<OutlineMessage<'a>> {
@@ -101,7 +112,7 @@ mod tests {
             {"content":[{"type":"text","text":"a"}],"role":"user","name":"Bo"}]}"#;
         let request = RawRequest::parse(Operation::Chat, body.into()).unwrap();
         let outline = request.outline().unwrap();
-        assert_eq!(&*outline.parameters, [("temperature", "0.2")]);
+        assert_eq!(&*outline.parameters, [("temperature", &b"0.2"[..])]);
         let messages: Result<Vec<_>, _> = outline.messages.collect();
         let [system, user] = &*messages.unwrap() else { panic!("two messages") };
         assert_eq!((system.role, system.text), (&b"system"[..], Some(&br#"Be \"brief\"."#[..])));

@@ -40,18 +40,19 @@ pub(super) struct Member {
 /// A member's name: one that is read, or any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
-    Known(&'static str),
+    /// Which of [`KNOWN`].
+    Known(usize),
     Other(Box<str>),
 }
 
 /// Members that are read or edited. Each may stand only once: two of them mean two different
-/// requests to two different readers.
+/// requests to two different readers. The first [`NO_PARAMETERS`] are not parameters.
 const KNOWN: &[&str] = &[
     "model",
+    "messages",
     "stream",
     "stream_options",
     "fallbacks",
-    "messages",
     "input",
     "max_tokens",
     "max_completion_tokens",
@@ -61,6 +62,9 @@ const KNOWN: &[&str] = &[
     "tool_choice",
     "n",
 ];
+
+/// What says whom to ask and how an answer is delivered, and the conversation itself.
+const NO_PARAMETERS: usize = 5;
 
 /// OpenAI's bound of `n`.
 const MOST_CHOICES: u64 = 128;
@@ -275,12 +279,14 @@ impl RawRequest {
         self.members.iter().find(|member| member.name.as_str() == name)
     }
 
-    /// Every member's name and JSON text, but those of these names.
-    pub(super) fn named_texts(&self, but: &[&str]) -> impl Iterator<Item = (&str, &str)> {
-        let wanted = |member: &&Member| !but.contains(&member.name.as_str());
-        self.members.iter().filter(wanted).filter_map(|member| {
-            let text = std::str::from_utf8(self.body.get(member.value.clone())?).ok()?;
-            Some((member.name.as_str(), text))
+    /// The name and JSON of every parameter. Nulls are left out.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.members.iter().filter_map(|member| {
+            if matches!(member.name, Name::Known(..NO_PARAMETERS)) {
+                return None;
+            }
+            let json = self.body.get(member.value.clone())?;
+            (json != b"null").then(|| (member.name.as_str(), json))
         })
     }
 
@@ -380,7 +386,7 @@ impl RawRequest {
 impl Name {
     fn as_str(&self) -> &str {
         match self {
-            Name::Known(name) => name,
+            Name::Known(number) => KNOWN.get(*number).copied().unwrap_or_default(),
             Name::Other(name) => name,
         }
     }
@@ -530,8 +536,8 @@ impl<'de> Visitor<'de> for Scan<'_> {
             let value = start_of_value..start_of_value + raw.get().len();
             let between = self.body.get(end_of_previous..value.start).unwrap_or_default();
             let quote = memchr::memchr(b'"', between).unwrap_or(0);
-            let name = match KNOWN.iter().find(|known| **known == key) {
-                Some(known) => Name::Known(known),
+            let name = match KNOWN.iter().position(|known| *known == key) {
+                Some(number) => Name::Known(number),
                 None => Name::Other(key.into()),
             };
             if matches!(name, Name::Known(_)) && members.iter().any(|other| other.name == name) {
