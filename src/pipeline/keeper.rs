@@ -6,7 +6,7 @@ use super::call::Call;
 use super::record::Outcome;
 use crate::app::App;
 use crate::cache::{Form, LARGEST, StreamReader};
-use crate::dialect::openai_chat::raw::PlainChunks;
+use crate::dialect::openai_chat::raw::{PlainChunks, TextAt};
 use crate::llm::Usage;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -59,11 +59,16 @@ impl Keeper {
         self.caching.note()
     }
 
-    /// The client gets these bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        if let Some(collected) = &mut self.collected
-            && collected.push(bytes).is_none()
-        {
+    /// The client gets these bytes. Takes what is known of texts in them.
+    pub(super) fn push(&mut self, bytes: &[u8], texts: Option<&mut Vec<TextAt>>) {
+        let mut none = Vec::new();
+        let texts = texts.unwrap_or(&mut none);
+        let pushed = match &mut self.collected {
+            Some(collected) => collected.push_known(bytes, texts),
+            None => Some(()),
+        };
+        texts.clear();
+        if pushed.is_none() {
             // Nothing is kept of it, so nothing needs to be remembered either.
             self.collected = None;
             self.caching.give_up();
@@ -80,6 +85,28 @@ impl Keeper {
 }
 
 impl Collected {
+    /// The same as [`Collected::push`] where texts are known.
+    fn push_known(&mut self, bytes: &[u8], texts: &[TextAt]) -> Option<()> {
+        let mut end = 0;
+        for TextAt { event, text } in texts {
+            self.push(bytes.get(end..event.start)?)?;
+            end = event.end;
+            if self.is_within {
+                self.push(bytes.get(event.clone())?)?;
+                continue;
+            }
+            self.size += event.len();
+            if self.end.is_empty() {
+                self.events.extend_from_slice(bytes.get(event.start..text.end)?);
+                self.end.extend_from_slice(bytes.get(text.end..event.end)?);
+                self.other += event.len() - text.len();
+            } else {
+                self.events.extend_from_slice(bytes.get(text.clone())?);
+            }
+        }
+        self.push(bytes.get(end..)?)
+    }
+
     /// `None` when the stream cannot be kept.
     fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.size += bytes.len();
@@ -176,6 +203,9 @@ fn only_data(event: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::cache::{Entry, Unread, fixture};
+    use crate::dialect::openai_chat::raw::RawStream;
+    use crate::dialect::sse::FrameReader;
+    use bytes::BytesMut;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -345,6 +375,39 @@ mod tests {
             let pieces = cuts.windows(2).map(|cut| &stream.as_bytes()[cut[0]..cut[1]]);
             prop_assert_eq!(text_of(collected(pieces)), whole.clone());
             prop_assert_eq!(text_of(collected(events_of(&stream))), whole);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_known_of_texts_changes_nothing(
+            events in prop::collection::vec(events(), 0..30),
+            cuts in prop::collection::vec(any::<bool>(), 30),
+        ) {
+            let (mut reader, mut passed) = (FrameReader::default(), RawStream::new(false, 1));
+            let (mut whole, mut out) = (Vec::new(), BytesMut::new());
+            let mut collected = Collected::default();
+            let end = chunk(&json!({}), &json!("stop"));
+            let stream = format!("{}data: {end}\n\ndata: [DONE]\n\n", events.concat());
+            reader.push(stream.as_bytes());
+            let mut number = 0;
+            while let Some(frame) = reader.next_frame().unwrap() {
+                // Nothing is kept of what is no stream.
+                prop_assume!(passed.push(&frame, &mut out).is_ok());
+                number += 1;
+                if cuts[number % cuts.len()] {
+                    whole.extend_from_slice(&out);
+                    let texts = passed.texts().unwrap();
+                    prop_assert!(collected.push_known(&out, texts).is_some());
+                    texts.clear();
+                    out.clear();
+                }
+            }
+            passed.finish(b"", &mut out);
+            whole.extend_from_slice(&out);
+            prop_assert!(collected.push_known(&out, passed.texts().unwrap()).is_some());
+            let kept = text_of(collected.finish(Usage::default()));
+            prop_assert_eq!(kept, text_of(Some((Form::ChatStream, whole.into()))));
         }
     }
 

@@ -260,7 +260,7 @@ impl StreamReply {
         let extra_fields = extra_fields(&self.call, &outcome, &self.headers);
         self.source.passage.finish(&extra_fields, &mut self.source.out);
         if let Some(mut keeper) = keeper {
-            keeper.push(&self.source.out);
+            keeper.push(&self.source.out, self.source.passage.texts());
             keeper.keep(&app, &self.call, &outcome);
         }
     }
@@ -302,8 +302,9 @@ impl Body for StreamReply {
             if !this.source.out.is_empty() {
                 this.last_sent = Instant::now();
                 let bytes = this.source.out.split().freeze();
-                if let Some(keeper) = &mut this.keeper {
-                    keeper.push(&bytes);
+                match &mut this.keeper {
+                    Some(keeper) => keeper.push(&bytes, this.source.passage.texts()),
+                    None => this.source.passage.forget_texts(),
                 }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::raw_events::RawEvents;
 use super::record::Progress;
 use crate::dialect::openai_chat::OpenaiChat;
-use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream};
+use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream, TextAt};
 use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, EncodeContext, Frame, StreamDecoder, StreamEncoder};
 use crate::llm::{
@@ -163,7 +163,29 @@ impl Passage {
             })),
         };
         let raw_events = wants_raw.then(Box::default);
-        Passage { frames: FrameReader::default(), way, before_commit: 0, raw_events }
+        let mut passage =
+            Passage { frames: FrameReader::default(), way, before_commit: 0, raw_events };
+        if wants_raw {
+            // Events do not stay as they are written at first.
+            passage.forget_texts();
+        }
+        passage
+    }
+
+    /// What only adds to the text of what was written since this was emptied; `None` where that is not
+    /// known.
+    pub(super) fn texts(&mut self) -> Option<&mut Vec<TextAt>> {
+        match &mut self.way {
+            Way::Raw(stream) => stream.texts(),
+            Way::Translated(_) => None,
+        }
+    }
+
+    /// Nobody will ask for the texts.
+    pub(super) fn forget_texts(&mut self) {
+        if let Way::Raw(stream) = &mut self.way {
+            stream.forget_texts();
+        }
     }
 
     /// Takes bytes of the provider and appends what they mean to `out`.

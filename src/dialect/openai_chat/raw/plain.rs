@@ -122,11 +122,20 @@ impl PlainChunks {
         Some((text, rest.strip_prefix(after_padding)?))
     }
 
-    /// What a chunk adds to the text, and how many bytes follow it, whatever the chunks before were like;
-    /// `None` when it says anything else, or when it adds nothing and is not like the one before. One of which it is not known that it is sound is read for that.
+    /// What a chunk adds to the text, and how many bytes follow it; `None` when it is not like the one that was
+    /// read last.
+    pub fn like_last<'a>(&self, chunk: &'a [u8]) -> Option<(&'a [u8], usize)> {
+        match self.next(chunk)? {
+            (text, []) => Some((text, chunk.len() - self.text - text.len())),
+            _ => None,
+        }
+    }
+
+    /// The same whatever the chunks before were like; `None` when it says anything else, or when it adds
+    /// nothing and is not like the one before. One of which it is not known that it is sound is read for that.
     pub fn text<'a>(&mut self, chunk: &'a [u8], is_sound: bool) -> Option<(&'a [u8], usize)> {
-        if let Some((text, [])) = self.next(chunk) {
-            return Some((text, chunk.len() - self.text - text.len()));
+        if let Some(text) = self.like_last(chunk) {
+            return Some(text);
         }
         // The first and the last of a stream, and what says anything else, are mostly told by that.
         if !says_text(chunk) {

@@ -1,5 +1,6 @@
 //! A stream that passes frame by frame.
 
+use super::plain::PlainChunks;
 use super::response::{BYTES_PER_TOKEN, end_of_object, failure_in_answer, splice_into};
 use crate::dialect::Frame;
 use crate::dialect::openai_chat::types::{Chunk, UsageWire};
@@ -8,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Passes the frames of one stream, reads what must be known of them, and keeps the last chunk back
@@ -30,7 +32,24 @@ pub struct RawStream {
     /// Bytes of all chunks with content, and of the shortest: what is beyond that is content.
     bytes: usize,
     shortest: usize,
+    plain: PlainChunks,
+    /// How many chunks there will have been when the next one is read that is not like the last.
+    next_look: u64,
+    /// What only adds to the text of what was written; `None` when nobody wants to know.
+    texts: Option<Vec<TextAt>>,
 }
+
+/// An event that does nothing but add to the text, as one of `data` in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextAt {
+    /// Where it stands in what was written.
+    pub event: Range<usize>,
+    /// Where its text stands there, as it is written in JSON.
+    pub text: Range<usize>,
+}
+
+/// Where the shape of chunks changes with each of them, one in so many is read for it.
+const LOOKS: u64 = 8;
 
 impl RawStream {
     /// A stream of `choices` answers for a client that asked for the usage chunk, or did not.
@@ -47,7 +66,21 @@ impl RawStream {
             pieces: 0,
             bytes: 0,
             shortest: usize::MAX,
+            plain: PlainChunks::default(),
+            next_look: 0,
+            texts: Some(Vec::new()),
         }
+    }
+
+    /// What only adds to the text of what was written since this was emptied. `None` after
+    /// [`RawStream::forget_texts`].
+    pub fn texts(&mut self) -> Option<&mut Vec<TextAt>> {
+        self.texts.as_mut()
+    }
+
+    /// Nobody will ask for the texts.
+    pub fn forget_texts(&mut self) {
+        self.texts = None;
     }
 
     /// Takes a frame and appends what the client sees of it to `out`.
@@ -66,6 +99,17 @@ impl RawStream {
         if self.complete || data.is_empty() {
             return Ok(());
         }
+        // Most chunks are like the one before, in which there was nothing of what is looked for below.
+        if self.committed
+            && let Some((text, after)) = self.plain.like_last(data)
+        {
+            let text = text.len();
+            self.release(out);
+            self.count(data);
+            self.stopped = false;
+            self.pass(frame, Some((text, after)), out);
+            return Ok(());
+        }
         if data.trim_ascii() == b"[DONE]" {
             self.complete = true;
             return Ok(());
@@ -80,21 +124,52 @@ impl RawStream {
             }
             return Ok(());
         }
-        if !self.committed {
+        let was_committed = self.committed;
+        if !was_committed {
             self.committed = commits(data)?;
         }
         self.release(out);
-        self.pieces += 1;
-        self.bytes += data.len();
-        self.shortest = self.shortest.min(data.len());
+        self.count(data);
         self.stopped = has_finish_reason(data);
         if self.stopped {
             self.finished |= finished(data, self.choices);
             self.held = Some(data.clone());
         } else {
-            out.extend_from_slice(&frame.raw);
+            let text = self.look(data, !was_committed);
+            self.pass(frame, text, out);
         }
         Ok(())
+    }
+
+    fn count(&mut self, data: &[u8]) {
+        self.pieces += 1;
+        self.bytes += data.len();
+        self.shortest = self.shortest.min(data.len());
+    }
+
+    /// Reads what a chunk is like. How long its text is and what follows it, if it is nothing but text.
+    fn look(&mut self, data: &[u8], is_sound: bool) -> Option<(usize, usize)> {
+        if !self.committed || self.pieces < self.next_look {
+            return None;
+        }
+        self.next_look = self.pieces + LOOKS;
+        self.plain.text(data, is_sound).map(|(text, after)| (text.len(), after))
+    }
+
+    /// Appends a frame as it came, with so many bytes of text and so many after it.
+    fn pass(&mut self, frame: &Frame, text: Option<(usize, usize)>, out: &mut BytesMut) {
+        let start = out.len();
+        out.extend_from_slice(&frame.raw);
+        let Some(texts) = &mut self.texts else { return };
+        let (Some((text, after)), Some(data)) = (text, &frame.data) else { return };
+        let is_one_line = frame.raw.len() == DATA.len() + data.len() + END.len()
+            && frame.raw.starts_with(DATA)
+            && frame.raw.ends_with(END);
+        if is_one_line {
+            let end = out.len();
+            let after_text = end - END.len() - after;
+            texts.push(TextAt { event: start..end, text: after_text - text..after_text });
+        }
     }
 
     /// The connection has ended. A provider that sends no `[DONE]` is done when it gave a reason, and
@@ -172,6 +247,10 @@ impl RawStream {
         }
     }
 }
+
+/// How most providers write an event: this, its data and that.
+const DATA: &[u8] = b"data: ";
+const END: &[u8] = b"\n\n";
 
 /// A frame of `data`, which had several lines where it has line feeds.
 fn write_frame(data: &[u8], out: &mut BytesMut) {

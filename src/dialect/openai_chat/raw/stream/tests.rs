@@ -1,6 +1,8 @@
 use super::*;
 use crate::dialect::sse::FrameReader;
 use crate::llm::FailureKind;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 const EXTRA: &[u8] = b"{\"provider\":\"x\"}";
 const ROLE: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#;
@@ -188,4 +190,76 @@ fn an_error_event_is_a_failure_and_the_word_alone_is_not() {
     assert_eq!(kind(push(limited)), Err(FailureKind::RateLimit));
     assert_eq!(kind(push(r#"{"error":"broken"}"#)), Err(FailureKind::ServerError));
     assert_eq!(push(r#"{"choices":[{"delta":{"content":"\"error\":1"}}],"error":null}"#), Ok(()));
+}
+
+/// Chunks of all kinds, most of them like another one.
+fn chunks() -> impl Strategy<Value = Vec<String>> {
+    let chunk = ("[ab\"\\\\\n\u{e9}]{0,6}", 0..12_u8).prop_map(|(text, kind)| {
+        let mut chunk = json!({"id": "1", "created": 1, "choices": [
+            {"index": 0, "delta": {"content": text}, "finish_reason": null}]});
+        let choice = &mut chunk["choices"][0];
+        match kind {
+            0 => choice["finish_reason"] = json!("stop"),
+            1 => choice["delta"] = json!({"role": "assistant", "content": ""}),
+            2 => choice["delta"] = json!({"reasoning_content": text}),
+            3 => chunk["usage"] = json!({"prompt_tokens": 3, "completion_tokens": text.len()}),
+            4 => chunk = json!({"choices": [], "usage": {"completion_tokens": 9}}),
+            5 => chunk["created"] = json!(2),
+            6 => chunk["obfuscation"] = json!(text),
+            _ => {}
+        }
+        chunk.to_string()
+    });
+    let error = Just(json!({"error": {"message": "no"}}).to_string());
+    prop::collection::vec(prop_oneof![30 => chunk, 1 => error], 0..40)
+}
+
+proptest! {
+    #[test]
+    fn what_is_like_the_one_before_is_passed_as_if_it_had_been_looked_at(
+        chunks in chunks(), include_usage in any::<bool>(),
+    ) {
+        let mut quick = RawStream::new(include_usage, 1);
+        let mut plain = RawStream { next_look: u64::MAX, ..RawStream::new(include_usage, 1) };
+        let (mut out, mut expected) = (BytesMut::new(), BytesMut::new());
+        for chunk in &chunks {
+            let raw = Bytes::from(format!("data: {chunk}\n\n"));
+            let data = Some(Bytes::from(chunk.clone()));
+            let frame = Frame { raw, data, ..Frame::default() };
+            let done = quick.push(&frame, &mut out).map_err(|failure| failure.message);
+            let should = plain.push(&frame, &mut expected).map_err(|failure| failure.message);
+            prop_assert_eq!(&done, &should);
+            prop_assert_eq!(&out, &expected);
+            let of = |stream: &RawStream| {
+                (stream.usage, stream.pieces, stream.estimated_output(), stream.stopped, stream.committed)
+            };
+            prop_assert_eq!(of(&quick), of(&plain));
+            if done.is_err() {
+                break;
+            }
+        }
+        prop_assert_eq!(plain.texts().unwrap().len(), 0);
+        for TextAt { event, text } in quick.texts().unwrap() {
+            let event: &[u8] = &out[event.clone()];
+            let chunk = event.strip_prefix(b"data: ").unwrap().strip_suffix(b"\n\n").unwrap();
+            let chunk: Value = serde_json::from_slice(chunk).unwrap();
+            let text = format!("\"{}\"", std::str::from_utf8(&out[text.clone()]).unwrap());
+            let text: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&chunk["choices"][0]["delta"], &json!({"content": text}));
+            prop_assert_eq!(&chunk["usage"], &Value::Null);
+        }
+    }
+}
+
+#[test]
+fn most_of_a_stream_is_known_to_be_text() {
+    let chunk = |text: &str| {
+        let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+        format!("data: {}\n\n", json!({"choices": [choice]}))
+    };
+    let stream: String = (0..50).map(|number| chunk(&"word ".repeat(number % 3 + 1))).collect();
+    let (_, mut passed) = pass(false, &stream);
+    assert_eq!(passed.texts().unwrap().len(), 50);
+    passed.forget_texts();
+    assert_eq!(passed.texts(), None);
 }
