@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn nodes_agree_on_what_is_shared() {
         // The first half of `b3sum` of the same text.
-        let hex: String = of(&Digests::Shared, &[b"ab", b"c"]).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String =
+            of(&Digests::Shared, &[b"ab", b"c"]).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "6437b3ac38465133ffb63b75273a8db5");
     }
 

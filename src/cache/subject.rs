@@ -51,8 +51,18 @@ impl Bypass {
 pub struct Subject {
     /// Where its answer is, or will be.
     pub place: Place,
-    /// UTF-8; a part of the request where it stands there as it is.
-    question: Bytes,
+    question: Question,
+}
+
+/// A question as it was asked.
+#[derive(Debug, Clone)]
+enum Question {
+    /// None is compared.
+    Nothing,
+    /// A part of the request, where it stands as it is. UTF-8.
+    Within(Bytes),
+    /// Made of parts, or without the escapes that it has in JSON.
+    Made(String),
 }
 
 /// Whom a request is asked of, and for whom.
@@ -103,12 +113,16 @@ impl Subject {
 
     /// The question as it was asked; empty when only the exact request may be answered.
     pub fn question(&self) -> &str {
-        std::str::from_utf8(&self.question).unwrap_or_default()
+        match &self.question {
+            Question::Nothing => "",
+            Question::Within(text) => std::str::from_utf8(text).unwrap_or_default(),
+            Question::Made(text) => text,
+        }
     }
 
     /// One that only answers itself.
     fn alone(place: Place) -> Subject {
-        Subject { place, question: Bytes::new() }
+        Subject { place, question: Question::Nothing }
     }
 }
 
@@ -144,8 +158,8 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
     asked.outline_rest(&last);
     let longest = LONGEST_QUESTION;
     if text.len() <= longest && is_plain(text) {
-        let (place, question) = (asked.before_plain(text), outline.body.slice_ref(text));
-        return Ok(Some(Subject { place, question }));
+        let question = Question::Within(outline.body.slice_ref(text));
+        return Ok(Some(Subject { place: asked.before_plain(text), question }));
     }
     // An escape stands for at least a sixth of its letters.
     let escapes = || memchr::memchr_iter(b'\\', text).count();
@@ -161,9 +175,8 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
     }
     let place = asked.before(&question);
     let question = match question {
-        // Where the client wrote it.
-        Cow::Borrowed(question) => outline.body.slice_ref(question.as_bytes()),
-        Cow::Owned(question) => question.into(),
+        Cow::Borrowed(text) => Question::Within(outline.body.slice_ref(text.as_bytes())),
+        Cow::Owned(text) => Question::Made(text),
     };
     Ok(Some(Subject { place, question }))
 }
@@ -264,7 +277,8 @@ fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> 
         }
         Some(question) if !question.trim().is_empty() => {
             context.author(last);
-            Ok(Subject { place: context.before(&question), question: question.into() })
+            let place = context.before(&question);
+            Ok(Subject { place, question: Question::Made(question) })
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.

@@ -319,7 +319,12 @@ fn however_messages_are_written_they_are_told_apart() {
     assert_eq!(place(&spaced), place(usual));
     let turned = r#"{"content":"Be \"brief\".","role":"system"},{"content":"When?","role":"user"}"#;
     assert_eq!(place(turned), place(usual));
-    for (from, to) in [("When", "Where"), ("brief", "bright"), ("system", "developer"), ("\"}", "\",\"name\":\"Bo\"}")] {
+    for (from, to) in [
+        ("When", "Where"),
+        ("brief", "bright"),
+        ("system", "developer"),
+        ("\"}", "\",\"name\":\"Bo\"}"),
+    ] {
         let other = usual.replacen(from, to, 1);
         assert_ne!(place(&other).partition == place(usual).partition, from != "When", "{other}");
         assert_ne!(place(&other).fingerprint, place(usual).fingerprint, "{other}");

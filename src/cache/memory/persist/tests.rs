@@ -417,7 +417,8 @@ fn what_is_read_after_a_snapshot_and_cleared_does_not_come_back() {
     store.put_unread(&unread(1, ANSWER));
     store.put_unread(&unread(2, ANSWER));
     // Not written down by it, since they have not been read.
-    let (_file, _length) = write_snapshot(&store, &folder.0.join("snapshot"), &[7; SECRET]).unwrap();
+    let (_file, _length) =
+        write_snapshot(&store, &folder.0.join("snapshot"), &[7; SECRET]).unwrap();
     for number in [1, 2] {
         let found = store.exact(&fingerprint(number), 0).unwrap();
         store.settle(&found, found.read().as_ref());
