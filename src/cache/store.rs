@@ -74,11 +74,15 @@ impl Store {
         match settings {
             VectorStoreConfig::Memory => {
                 let memory = Arc::new(MemoryStore::new(max_bytes));
-                let journal = Journal::open(&memory, &app_dir.join(JOURNAL), now_ms);
-                let journal = journal.map_err(|error| {
-                    tracing::warn!("the cache's entries will not survive a restart: {error}");
-                });
-                Ok(Store::Memory(Box::new(Local::new(memory, journal.ok()))))
+                let local = match Journal::open(&memory, &app_dir.join(JOURNAL), now_ms) {
+                    Ok(journal) => Local::new(memory, Some(journal)),
+                    Err(error) => {
+                        tracing::warn!("the cache's entries will not survive a restart: {error}");
+                        // What was read has names that nothing here has.
+                        Local::new(Arc::new(MemoryStore::new(max_bytes)), None)
+                    }
+                };
+                Ok(Store::Memory(Box::new(local)))
             }
             VectorStoreConfig::Postgres(config) => {
                 let store = PostgresStore::open(&postgres(config, environment)?);

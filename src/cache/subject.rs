@@ -207,11 +207,11 @@ fn outline_messages<'a>(
         }
         uses_tools |= is_tool(&message);
         if let Some(before) = last.replace(message) {
-            asked.byte(1);
+            asked.byte(ANOTHER);
             asked.outline_message(&before);
         }
     }
-    asked.byte(0);
+    asked.byte(LAST_QUESTION);
     last.map(|last| Some((last, uses_tools))).ok_or(Bypass::Empty)
 }
 
@@ -268,14 +268,17 @@ fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> 
     let mut context = Canonical::new(asking);
     context.parameters(chat);
     for message in before {
+        context.byte(ANOTHER);
         context.message(message);
     }
     match question(last) {
         Some(question) if question.len() > LONGEST_QUESTION => {
+            context.byte(LAST_QUESTION);
             context.author(last);
             Ok(Subject::alone(context.before_long(question.trim().as_bytes())))
         }
         Some(question) if !question.trim().is_empty() => {
+            context.byte(LAST_QUESTION);
             context.author(last);
             let place = context.before(&question);
             Ok(Subject { place, question: Question::Made(question) })
@@ -283,6 +286,7 @@ fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> 
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.
         None => {
+            context.byte(LAST_MESSAGE);
             context.message(last);
             Ok(Subject::alone(context.before_nothing()))
         }
@@ -329,6 +333,12 @@ fn question(message: &Message) -> Option<String> {
     }
     Some(question)
 }
+
+/// What comes next in a conversation, so that no text of one can be taken for a message of another: a message
+/// that others follow, whoever asks the question that comes last, or the last message as a whole.
+const ANOTHER: u8 = 1;
+const LAST_QUESTION: u8 = 0;
+const LAST_MESSAGE: u8 = 2;
 
 /// Bytes. Longer questions are answered exactly or not at all: embedding models do not read their end,
 /// and the guard's time grows faster than they do.

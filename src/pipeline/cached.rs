@@ -51,6 +51,8 @@ pub(super) struct Caching {
     missed: bool,
     /// Whether an entry of this fingerprint was found that is not to be served for it.
     differs: bool,
+    /// Whether shadow mode has found the very answer.
+    is_known: bool,
     /// Where similar questions may be looked for.
     similar: Option<Box<Similar>>,
 }
@@ -140,8 +142,8 @@ fn subject_of(
 
 impl Caching {
     fn new(policy: Policy, subject: Subject, similar: Option<Box<Similar>>) -> Self {
-        let (leader, missed, differs) = (None, false, false);
-        Caching { policy, subject, leader, missed, differs, similar }
+        let (leader, missed, differs, is_known) = (None, false, false, false);
+        Caching { policy, subject, leader, missed, differs, is_known, similar }
     }
 
     /// The next target is asked. Whether that has a place in the cache, as the first had.
@@ -154,6 +156,7 @@ impl Caching {
     ) -> bool {
         self.leader = None;
         self.differs = false;
+        self.is_known = false;
         if let Some(similar) = &mut self.similar {
             similar.would_be.clear();
         }
@@ -227,7 +230,7 @@ impl Caching {
         app.cache.stats.would_be_hit();
         if hit.note.similarity.is_none() {
             // It says nothing of a threshold, and its entry, with its vector, is there already.
-            self.policy.store = false;
+            self.is_known = true;
         }
         false
     }
@@ -389,7 +392,8 @@ impl Caching {
         }
         let place = self.subject.place;
         let grades = self.similar.as_ref().is_some_and(|similar| !similar.would_be.is_empty());
-        if !self.policy.store && !grades {
+        let stores = self.policy.store && !self.is_known;
+        if !stores && !grades {
             return;
         }
         let latency_ms = i64::try_from(outcome.latency.as_millis()).unwrap_or(i64::MAX);
@@ -421,7 +425,7 @@ impl Caching {
         }
         let Some(entry) = Arc::new(arrival.to_entry()).read() else { return };
         self.grade(app, call, &entry);
-        if !self.policy.store {
+        if !stores {
             return;
         }
         let vector = self.similar.as_mut().and_then(|similar| similar.vector.take());

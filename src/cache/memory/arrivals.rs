@@ -132,6 +132,11 @@ impl Arrivals {
         let table = &mut self.tables[table_of(&arrival.fingerprint)];
         if table.len() == table.capacity() {
             table.retain(|place| place.segment >= first);
+            // Or it would be full again after a few.
+            let more = table.len() / 4 + 1;
+            if table.capacity() - table.len() < more {
+                table.reserve(more, |place| hash(place.tag));
+            }
         }
         let replaced = match table.entry(hash(place.tag), same, |place| hash(place.tag)) {
             Slot::Vacant(slot) => {

@@ -381,7 +381,7 @@ fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<Loaded> {
         Beginning::Unknown => {
             let aside = beside(path, &format!(".{now_ms}.aside"));
             tracing::warn!(path = %path.display(), aside = %aside.display(),
-                "the cache's journal is of an unknown version: it is kept aside");
+                "the cache's journal is of an unknown version, or damaged at its beginning: it is kept aside");
             fs::rename(path, aside)?;
             return begin(path);
         }

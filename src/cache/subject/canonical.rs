@@ -184,8 +184,11 @@ impl<'a> Canonical<'a> {
             Some(ToolChoice::Auto) => "auto",
             Some(ToolChoice::None) => "none",
             Some(ToolChoice::Required) => "required",
-            Some(ToolChoice::Function(name)) => name,
+            Some(ToolChoice::Function(_)) => "function",
         });
+        if let Some(ToolChoice::Function(name)) = &chat.tool_choice {
+            self.text(name);
+        }
         self.number(chat.parallel_tool_calls.map(i64::from));
         match &chat.response_format {
             None => self.text(""),

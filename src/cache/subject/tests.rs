@@ -5,7 +5,7 @@ use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::RawRequest;
 use crate::llm::Extra;
-use crate::llm::Operation;
+use crate::llm::{Operation, Wire};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -211,6 +211,37 @@ proptest! {
         prop_assert_eq!(first.fingerprint == second.fingerprint, one == other);
         prop_assert_eq!(placed(&one), first);
     }
+}
+
+#[test]
+fn a_question_cannot_be_written_so_that_it_looks_like_a_conversation() {
+    let message = |role, name: Option<&str>, text: &str| Message {
+        role,
+        parts: vec![Part::text(text)],
+        name: name.map(str::to_owned),
+        extra: Extra::default(),
+    };
+    let place = |messages: Vec<Message>| {
+        let chat = ChatRequest { messages, ..ChatRequest::default() };
+        Subject::of(&Request::Chat(Box::new(chat)), &asking(&policy())).unwrap().place
+    };
+    let long = "x".repeat(2_100);
+    let mut said = message(Role::Assistant, None, "It opens at nine.");
+    let Value::Object(fields) = json!({"a": [], "b": {}}) else { panic!("an object") };
+    said.extra = Extra::new(Wire::OpenaiChat, fields);
+    let conversation = place(vec![said, message(Role::User, None, &long)]);
+    // What stands behind the assistant's empty name and the first byte of the count of its fields.
+    let mut bytes = vec![0; 7];
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    bytes.extend(["a", "[]", "b", "{}"].map(text).concat());
+    bytes.extend(1_u64.to_le_bytes());
+    bytes.extend(["text", "It opens at nine.", ""].map(text).concat());
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.push(2);
+    bytes.extend_from_slice(long.as_bytes());
+    let question = String::from_utf8(bytes).unwrap();
+    let alone = place(vec![message(Role::User, Some("assistant"), &question)]);
+    assert_ne!(alone.fingerprint, conversation.fingerprint);
 }
 
 #[test]

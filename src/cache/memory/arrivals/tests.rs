@@ -138,3 +138,30 @@ fn fingerprints_that_are_nearly_the_same_are_two() {
     assert!(arrivals.remove(&near(7)) && arrivals.get(&near(7)).is_none());
     assert_eq!(arrivals.len(), 49);
 }
+
+#[test]
+fn places_of_what_went_do_not_pile_up() {
+    let mut arrivals = Arrivals::new(1 << 16);
+    for number in 0..30_000 {
+        let arrival = unread(number, ANSWER);
+        if let Err(Full(bytes)) = arrivals.put(&arrival) {
+            if arrivals.segments.len() < 8 || arrivals.drop_oldest(bytes) != Dropped::AndAdded {
+                arrivals.grow(bytes);
+            }
+            arrivals.put(&arrival).unwrap();
+        }
+    }
+    let there = 30_000 - arrivals.len()..30_000;
+    assert!((50..500).contains(&arrivals.len()), "{}", arrivals.len());
+    assert!(
+        (0..30_000).all(|number| {
+            arrivals.get(&fingerprint(number)).is_some() == there.contains(&number)
+        })
+    );
+    let places: usize = arrivals.tables.iter().map(HashTable::capacity).sum();
+    assert!(places < 64 * 28, "{places}");
+    // They go with the last one.
+    while arrivals.drop_oldest(0) == Dropped::Segment {}
+    assert_eq!((arrivals.len(), arrivals.bytes(), arrivals.held()), (0, 0, 0));
+    assert!(arrivals.tables.iter().all(HashTable::is_empty));
+}

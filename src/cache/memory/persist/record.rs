@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 /// Starts a file; the last byte is the version of all that follows.
 const VERSION: [u8; 8] = *b"TBCACHE\x03";
-/// Bytes before the first record: the version, and the secret under which entries have their names.
-pub(super) const HEADER: usize = VERSION.len() + SECRET;
+/// Bytes before the first record: the version, the secret under which entries have their names, and its CRC-32.
+pub(super) const HEADER: usize = VERSION.len() + SECRET + 4;
 /// Length and CRC-32 of a record, both little endian.
 const FRAME: usize = 8;
 
@@ -70,9 +70,13 @@ impl Beginning {
     /// Reads the first [`HEADER`] bytes of a file, or what there is of them.
     pub(super) fn of(bytes: &[u8]) -> Self {
         match bytes.split_first_chunk() {
-            Some((&VERSION, rest)) => {
-                rest.first_chunk().map_or(Beginning::Cut, |secret| Beginning::Whole(*secret))
-            }
+            Some((&VERSION, rest)) if rest.len() < SECRET + 4 => Beginning::Cut,
+            Some((&VERSION, rest)) => match rest.split_first_chunk() {
+                Some((secret, rest)) if rest.starts_with(&checksum(secret)) => {
+                    Beginning::Whole(*secret)
+                }
+                _ => Beginning::Unknown,
+            },
             None if VERSION.starts_with(bytes) => Beginning::Cut,
             _ => Beginning::Unknown,
         }
@@ -80,8 +84,12 @@ impl Beginning {
 
     /// A header.
     pub(super) fn header(secret: &[u8; SECRET]) -> Vec<u8> {
-        [&VERSION[..], secret].concat()
+        [&VERSION[..], secret, &checksum(secret)].concat()
     }
+}
+
+fn checksum(secret: &[u8; SECRET]) -> [u8; 4] {
+    crc32fast::hash(secret).to_le_bytes()
 }
 
 /// Appends a put.

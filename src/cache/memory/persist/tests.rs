@@ -182,6 +182,12 @@ fn an_unknown_version_is_kept_aside() {
     journal.close();
     assert_eq!(loaded(&folder.file(), 0).len(), 1);
     assert_eq!(fs::read(folder.0.join("cache.journal.42.aside")).unwrap(), bytes);
+    // A secret that is not the one under which the entries have their names finds none of them.
+    let mut bytes = fs::read(folder.file()).unwrap();
+    bytes[8 + 3] ^= 1;
+    fs::write(folder.file(), &bytes).unwrap();
+    assert_eq!(loaded(&folder.file(), 44), Content::new());
+    assert_eq!(fs::read(folder.0.join("cache.journal.44.aside")).unwrap(), bytes);
     // A header that was torn while it was first written is no version.
     let header = Beginning::header(&[7; SECRET]);
     for end in 0..HEADER {
