@@ -386,3 +386,62 @@ impl<T: Send + Sync + 'static> Remote<T> {
         self.runtime.spawn(act(self.store.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Policy;
+    use crate::cache::entry::fixture;
+    use crate::cache::subject::{Asking, Subject};
+    use crate::config::cache::CacheMode;
+    use crate::llm::{EmbeddingInput, EmbeddingRequest, Request};
+
+    /// The name that a request has in this store.
+    fn name_in(store: &Store) -> Fingerprint {
+        let policy = Policy {
+            config: Arc::default(),
+            mode: CacheMode::Exact,
+            threshold: 0.8,
+            ttl_ms: 60_000,
+            scope: "virtual_key:a".into(),
+            cache_key: "".into(),
+            exact: true,
+            semantic: false,
+            store: true,
+        };
+        let input = EmbeddingInput::Texts(vec!["When are you open?".into()]);
+        let request = Request::Embedding(EmbeddingRequest { input, ..EmbeddingRequest::default() });
+        let asking = Asking {
+            policy: &policy,
+            digests: store.digests(),
+            provider: "openai",
+            model: "text-embedding-3-small",
+            embedding_model: "",
+        };
+        Subject::of(&request, &asking).unwrap().place.fingerprint
+    }
+
+    #[tokio::test]
+    async fn the_next_process_finds_an_answer_by_the_same_request() {
+        let folder = std::env::temp_dir().join(format!("tollbridge-store-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let open = || {
+            let (memory, none) = (VectorStoreConfig::Memory, Environment::of(&[]));
+            Store::open(&memory, &none, &folder, 1 << 20, "", 0).unwrap()
+        };
+        let store = open();
+        let name = name_in(&store);
+        let entry = Entry { fingerprint: name, ..fixture::entry(1) };
+        store.put(Arc::new(entry.clone()), None);
+        store.close();
+        drop(store);
+        let store = open();
+        assert_eq!(name_in(&store), name);
+        let found = store.exact(&name, &entry.scope, &entry.cache_key, 1).await;
+        assert_eq!(found.as_deref(), Some(&entry));
+        drop(store);
+        // Another store has other names: who knows one knows nothing of the next.
+        assert_ne!(name_in(&Store::memory(1 << 20)), name);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
