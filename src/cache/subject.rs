@@ -265,57 +265,57 @@ fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> 
         return Err(Bypass::Tools);
     }
     let Some((last, before)) = messages.split_last() else { return Err(Bypass::Empty) };
-    let mut context = Canonical::new(asking);
-    context.parameters(chat);
+    let mut asked = Canonical::new(asking);
+    asked.parameters(chat);
     for message in before {
-        context.byte(ANOTHER);
-        context.message(message);
+        asked.byte(ANOTHER);
+        asked.message(message);
     }
     match question(last) {
         Some(question) if question.len() > LONGEST_QUESTION => {
-            context.byte(LAST_QUESTION);
-            context.author(last);
-            Ok(Subject::alone(context.before_long(question.trim().as_bytes())))
+            asked.byte(LAST_QUESTION);
+            asked.author(last);
+            Ok(Subject::alone(asked.before_long(question.trim().as_bytes())))
         }
         Some(question) if !question.trim().is_empty() => {
-            context.byte(LAST_QUESTION);
-            context.author(last);
-            let place = context.before(&question);
+            asked.byte(LAST_QUESTION);
+            asked.author(last);
+            let place = asked.before(&question);
             Ok(Subject { place, question: Question::Made(question) })
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.
         None => {
-            context.byte(LAST_MESSAGE);
-            context.message(last);
-            Ok(Subject::alone(context.before_nothing()))
+            asked.byte(LAST_MESSAGE);
+            asked.message(last);
+            Ok(Subject::alone(asked.before_nothing()))
         }
     }
 }
 
 fn embedding_subject(request: &EmbeddingRequest, asking: &Asking) -> Result<Subject, Bypass> {
-    let mut context = Canonical::new(asking);
-    context.text("embedding");
-    context.number(request.dimensions);
-    context.byte(request.base64.into());
-    context.text(request.user.as_deref().unwrap_or_default());
-    context.extra(&request.extra);
+    let mut asked = Canonical::new(asking);
+    asked.text("embedding");
+    asked.number(request.dimensions);
+    asked.byte(request.base64.into());
+    asked.text(request.user.as_deref().unwrap_or_default());
+    asked.extra(&request.extra);
     match &request.input {
         EmbeddingInput::Texts(texts) if texts.is_empty() => return Err(Bypass::Empty),
         EmbeddingInput::Texts(texts) => {
-            context.text("texts");
-            texts.iter().for_each(|text| context.text(text));
+            asked.text("texts");
+            texts.iter().for_each(|text| asked.text(text));
         }
         EmbeddingInput::Tokens(lists) => {
-            context.text("tokens");
+            asked.text("tokens");
             for list in lists {
                 let bytes: Vec<u8> = list.iter().flat_map(|token| token.to_le_bytes()).collect();
-                context.bytes(&bytes);
+                asked.bytes(&bytes);
             }
         }
     }
     // A vector of a similar text is the wrong vector.
-    Ok(Subject::alone(context.before_nothing()))
+    Ok(Subject::alone(asked.before_nothing()))
 }
 
 /// The text of a user's message that is nothing but text.

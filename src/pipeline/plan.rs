@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The targets of a call in the order in which they are tried, written down for `explain`.
 ///
 /// # Errors
-/// There is none.
+/// There is no target; the failure says why.
 pub(super) fn make_plan(app: &Arc<App>, call: &Call) -> Result<Plan, Failure> {
     let now = call.timestamp_ms.div_euclid(1000);
     let ask = Ask {

@@ -1,7 +1,10 @@
 //! An answer in a segment.
 //!
 //! ```text
-//! length of all of it: 4 bytes │ fingerprint: 16 │ partition: 16 │ expires: 8 │ the rest, below │ answer
+//! length of all of it: 4 bytes │ fingerprint: 16 │ partition: 16 │ expires: 8
+//! codes of format and form, flags, which counts of the usage are not 0: 1 each │ those counts: 8 each
+//! cost that the usage reports, cost, latency, created: 8 each
+//! scope, cache key, question, provider, model: the length in 4 and the text, each │ answer
 //! ```
 //!
 //! Numbers are little-endian. Nothing of it leaves the process.
@@ -10,9 +13,9 @@ use crate::cache::record::{wire_code, wire_of};
 use crate::cache::{Arrival, Fingerprint, Form, Partition, Unread};
 use crate::llm::{Cost, Usage};
 
-/// Bytes before the rest.
+/// Bytes of the first line.
 const FIXED: usize = 4 + 16 + 16 + 8;
-/// Bytes that numbers take at most, lengths among them.
+/// Bytes that the numbers after it take at most, lengths among them.
 const NUMBERS: usize = 4 + 9 * 8 + 3 * 8 + 5 * 4;
 
 /// A record of a segment.
@@ -24,7 +27,7 @@ pub(super) struct Record<'a> {
     pub(super) expires_ms: i64,
     /// Bytes of it in the segment.
     pub(super) length: usize,
-    /// The rest and the answer.
+    /// What follows the first line.
     rest: &'a [u8],
 }
 
