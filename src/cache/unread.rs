@@ -10,7 +10,6 @@ use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, Dialect, StreamDecoder};
 use crate::llm::{Accumulator, EmbeddingRequest, Event, Request, Response, Usage};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ pub struct Unread {
 }
 
 /// What an unread answer is, in the client's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A complete answer to a chat request.
     Chat,
