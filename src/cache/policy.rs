@@ -100,3 +100,24 @@ fn scope(virtual_key: Option<&VirtualKey>, direct_key: Option<&str>) -> Arc<str>
         (None, None) => "anonymous".into(),
     }
 }
+
+#[cfg(test)]
+pub(super) mod fixture {
+    //! Policies for tests.
+    use super::*;
+
+    /// One of a virtual key that has all of the cache.
+    pub(in crate::cache) fn policy() -> Policy {
+        Policy {
+            config: Arc::default(),
+            mode: CacheMode::Semantic,
+            threshold: 0.8,
+            ttl_ms: 60_000,
+            scope: "virtual_key:a".into(),
+            cache_key: "".into(),
+            exact: true,
+            semantic: true,
+            store: true,
+        }
+    }
+}

@@ -390,25 +390,14 @@ impl<T: Send + Sync + 'static> Remote<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Policy;
     use crate::cache::entry::fixture;
+    use crate::cache::policy::fixture::policy;
     use crate::cache::subject::{Asking, Subject};
-    use crate::config::cache::CacheMode;
     use crate::llm::{EmbeddingInput, EmbeddingRequest, Request};
 
     /// The name that a request has in this store.
     fn name_in(store: &Store) -> Fingerprint {
-        let policy = Policy {
-            config: Arc::default(),
-            mode: CacheMode::Exact,
-            threshold: 0.8,
-            ttl_ms: 60_000,
-            scope: "virtual_key:a".into(),
-            cache_key: "".into(),
-            exact: true,
-            semantic: false,
-            store: true,
-        };
+        let policy = policy();
         let input = EmbeddingInput::Texts(vec!["When are you open?".into()]);
         let request = Request::Embedding(EmbeddingRequest { input, ..EmbeddingRequest::default() });
         let asking = Asking {

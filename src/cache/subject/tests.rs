@@ -1,6 +1,6 @@
 use super::canonical::{is_plain, normalise};
 use super::*;
-use crate::config::cache::CacheMode;
+use crate::cache::policy::fixture::policy;
 use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
 use crate::dialect::openai_chat::raw::RawRequest;
@@ -8,23 +8,8 @@ use crate::llm::Extra;
 use crate::llm::{Operation, Wire};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const OWN: Digests = Digests::Own([1, 2, 3, 4]);
-
-fn policy() -> Policy {
-    Policy {
-        config: Arc::default(),
-        mode: CacheMode::Semantic,
-        threshold: 0.8,
-        ttl_ms: 60_000,
-        scope: "virtual_key:a".into(),
-        cache_key: "".into(),
-        exact: true,
-        semantic: true,
-        store: true,
-    }
-}
 
 fn asking(policy: &Policy) -> Asking<'_> {
     let (provider, model, embedding_model) = ("openai", "gpt-4o-mini", "minilm");
