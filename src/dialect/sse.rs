@@ -13,6 +13,11 @@ use serde::de::IgnoredAny;
 /// the memory.
 pub const MAX_FRAME: usize = 16 * 1024 * 1024;
 
+/// How most events are written, and all of the gateway's own: this, the data in one line, and [`END`].
+pub const DATA: &[u8] = b"data: ";
+/// What ends them.
+pub const END: &[u8] = b"\n\n";
+
 /// One event of a stream, or a block of comments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frame {

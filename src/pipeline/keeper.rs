@@ -7,6 +7,7 @@ use super::record::Outcome;
 use crate::app::App;
 use crate::cache::{Form, LARGEST, StreamReader};
 use crate::dialect::openai_chat::raw::{PlainChunks, TextAt};
+use crate::dialect::sse::{DATA, END};
 use crate::llm::Usage;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -16,9 +17,6 @@ use std::sync::Arc;
 const MOST_OTHER: usize = 16 << 10;
 /// What is mostly collected of a stream has room in as many bytes.
 const USUAL: usize = 2 << 10;
-/// How the gateway writes most events: this, the data and that.
-const DATA: &[u8] = b"data: ";
-const END: &[u8] = b"\n\n";
 
 /// Collects a stream, as the client gets it, to be kept when it is complete. None of its buffers
 /// is held, so that their room can be used again for what follows.

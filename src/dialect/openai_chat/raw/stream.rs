@@ -4,6 +4,7 @@ use super::plain::PlainChunks;
 use super::response::{BYTES_PER_TOKEN, end_of_object, failure_in_answer, splice_into};
 use crate::dialect::Frame;
 use crate::dialect::openai_chat::types::{Chunk, UsageWire};
+use crate::dialect::sse::{DATA, END};
 use crate::llm::{Failure, Usage};
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
@@ -247,10 +248,6 @@ impl RawStream {
         }
     }
 }
-
-/// How most providers write an event: this, its data and that.
-const DATA: &[u8] = b"data: ";
-const END: &[u8] = b"\n\n";
 
 /// A frame of `data`, which had several lines where it has line feeds.
 fn write_frame(data: &[u8], out: &mut BytesMut) {
