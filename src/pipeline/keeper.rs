@@ -35,8 +35,8 @@ struct Collected {
     /// Whether what comes next may be in the middle of an event.
     is_within: bool,
     plain: PlainChunks,
-    /// Bytes from the beginning whose events are known to be sound.
-    sound: usize,
+    /// Whether all events are known to be sound.
+    is_sound: bool,
     /// Bytes that were not only text since the reader was given any.
     other: usize,
     /// Set once there was more of those than would be kept: they are read as they come.
@@ -45,10 +45,10 @@ struct Collected {
 }
 
 impl Keeper {
-    /// For a stream of which so many bytes from its beginning are known to be sound events.
-    pub(super) fn new(caching: Box<Caching>, sound: usize) -> Self {
+    /// For a stream of which all events are known to be sound, or only those whose texts are.
+    pub(super) fn new(caching: Box<Caching>, is_sound: bool) -> Self {
         let events = Vec::with_capacity(USUAL);
-        let collected = Collected { events, sound, ..Collected::default() };
+        let collected = Collected { events, is_sound, ..Collected::default() };
         Keeper { caching, collected: Some(collected) }
     }
 
@@ -120,8 +120,7 @@ impl Collected {
             }
             let (event, after) = first_event(rest).unwrap_or((rest, &[]));
             rest = after;
-            let is_sound = self.size - rest.len() <= self.sound;
-            if !self.push_text(event, is_sound) {
+            if !self.push_text(event) {
                 self.push_other(event)?;
             }
         }
@@ -152,9 +151,9 @@ impl Collected {
     }
 
     /// Takes an event that does nothing but add to the text; whether it is one.
-    fn push_text(&mut self, event: &[u8], is_sound: bool) -> bool {
+    fn push_text(&mut self, event: &[u8]) -> bool {
         let Some(data) = only_data(event).filter(|_| !self.is_within) else { return false };
-        let Some((text, after)) = self.plain.text(data, is_sound) else { return false };
+        let Some((text, after)) = self.plain.text(data, self.is_sound) else { return false };
         if self.end.is_empty() {
             let (before, end) =
                 event.split_at_checked(event.len() - after - END.len()).unwrap_or_default();
@@ -441,15 +440,15 @@ mod tests {
         let end = chunk(&json!({}), &json!("stop"));
         let begin = format!("data: {first}\n\ndata: {unsound}\n\n");
         let stream = format!("{begin}data: {end}\n\ndata: [DONE]\n\n");
-        for sound in [begin.len() - 1, begin.len()] {
+        for is_sound in [false, true] {
             for at_once in [true, false] {
-                let mut collected = Collected { sound, ..Collected::default() };
+                let mut collected = Collected { is_sound, ..Collected::default() };
                 match at_once {
                     true => collected.push(stream.as_bytes()).unwrap(),
                     false => events_of(&stream).for_each(|event| collected.push(event).unwrap()),
                 }
                 let text = text_of(collected.finish(Usage::default()));
-                assert_eq!(text.as_deref(), (sound == begin.len()).then_some("ba"));
+                assert_eq!(text.as_deref(), is_sound.then_some("ba"));
             }
         }
     }

@@ -164,7 +164,7 @@ impl StreamReply {
 
     /// Has the stream kept when it is complete. Nothing of it has been sent yet.
     pub(super) fn keep(&mut self, caching: Box<Caching>) {
-        self.keeper = Some(Box::new(Keeper::new(caching, self.source.passage.sound())));
+        self.keeper = Some(Box::new(Keeper::new(caching, self.source.passage.is_sound())));
     }
 
     /// Moves on by one step. `Pending` when there is nothing to do but wait.

@@ -116,8 +116,6 @@ pub(super) fn with_extra_fields(body: Bytes, extra_fields: &[u8]) -> Bytes {
 pub(super) struct Passage {
     frames: FrameReader,
     way: Way,
-    /// Bytes that had been written when the first content was.
-    before_commit: usize,
     /// Kept when the client is to see the provider's events as they came.
     raw_events: Option<Box<RawEvents>>,
 }
@@ -163,8 +161,7 @@ impl Passage {
             })),
         };
         let raw_events = wants_raw.then(Box::default);
-        let mut passage =
-            Passage { frames: FrameReader::default(), way, before_commit: 0, raw_events };
+        let mut passage = Passage { frames: FrameReader::default(), way, raw_events };
         if wants_raw {
             // Events do not stay as they are written at first.
             passage.forget_texts();
@@ -222,7 +219,6 @@ impl Passage {
 
     fn frame(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), Failure> {
         let start = out.len();
-        let commits = !self.committed();
         let done = match &mut self.way {
             Way::Raw(stream) => stream.push(frame, out),
             Way::Translated(way) => way.frame(frame, out),
@@ -231,19 +227,13 @@ impl Passage {
             events.note(frame);
             events.attach(out, start);
         }
-        if commits {
-            self.before_commit = out.len();
-        }
         done
     }
 
-    /// How much of what was written first is known to be sound events: they were made here, or read as a
-    /// whole to find the first content. Holds before any of it is taken away.
-    pub(super) fn sound(&self) -> usize {
-        match &self.way {
-            Way::Raw(_) => self.before_commit,
-            Way::Translated(_) => usize::MAX,
-        }
+    /// Whether all that is written is known to be sound events, since it was made here. What passes as it came
+    /// is known where its texts are.
+    pub(super) fn is_sound(&self) -> bool {
+        matches!(self.way, Way::Translated(_))
     }
 
     /// The provider's events that no chunk has shown yet.
