@@ -8,7 +8,6 @@ use crate::pipeline::{Call, Refused, Reply, ReplyBody, Trail};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use std::borrow::Cow;
 use std::time::Duration;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -43,12 +42,8 @@ pub(super) fn reply_response(call: &Call, reply: Reply) -> Response<ReplyBytes> 
             ReplyBytes::Full(Some(bytes))
         }
     };
-    match &reply.cache_status {
-        Some(Cow::Borrowed(status)) => {
-            headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
-        }
-        Some(Cow::Owned(status)) => insert(&mut headers, CACHE_STATUS, status),
-        None => {}
+    if let Some(status) = reply.cache_status {
+        headers.insert(CACHE_STATUS, status);
     }
     trail_headers(&reply.trail, &mut headers);
     call_headers(call, &mut headers);

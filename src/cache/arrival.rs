@@ -1,6 +1,7 @@
 //! An answer that has just come.
 
 use super::entry::{Entry, Fingerprint, Partition};
+use super::question::Question;
 use super::unread::Unread;
 use crate::llm::Wire;
 use bytes::Bytes;
@@ -17,8 +18,8 @@ pub struct Arrival<'a> {
     pub scope: &'a str,
     /// The caller's own subdivision of the scope; empty when there is none.
     pub cache_key: &'a str,
-    /// The question, for comparing; empty when only the exact request may be answered.
-    pub question: &'a str,
+    /// The question, for comparing.
+    pub question: Question<'a>,
     /// Who answered.
     pub provider: &'a str,
     /// The model that answered.
@@ -49,7 +50,7 @@ impl Arrival<'_> {
             partition: self.partition,
             scope: text(self.scope),
             cache_key: text(self.cache_key),
-            question: text(self.question),
+            question: text(&self.question.text()),
             provider: text(self.provider),
             model: text(self.model),
             wire: self.wire,

@@ -4,16 +4,19 @@
 //! what was said before must be equal. Only the question itself may be *similar*.
 
 mod canonical;
+mod normal;
 
 use super::digest::Digests;
 use super::entry::{Fingerprint, Partition};
 use super::policy::Policy;
+use super::question::Question;
 use crate::config::cache::CacheConfig;
 use crate::dialect::openai_chat::raw::{Outline, OutlineMessage, OutlineMessages, unescaped};
 use crate::llm::{ChatRequest, EmbeddingInput, EmbeddingRequest, Message, Part, Request, Role};
 use bytes::Bytes;
-use canonical::{Canonical, is_plain};
-use std::borrow::Cow;
+use canonical::Canonical;
+use normal::fold_simple;
+use smallvec::SmallVec;
 
 /// Why a request goes past the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +54,17 @@ impl Bypass {
 pub struct Subject {
     /// Where its answer is, or will be.
     pub place: Place,
-    question: Question,
+    question: Asked,
 }
 
-/// A question as it was asked.
+/// Where a question is.
 #[derive(Debug, Clone)]
-enum Question {
+enum Asked {
     /// None is compared.
     Nothing,
-    /// A part of the request, where it stands as it is. UTF-8.
+    /// Between quotes of the request's body.
     Within(Bytes),
-    /// Made of parts, or without the escapes that it has in JSON.
+    /// Made of what was decoded.
     Made(String),
 }
 
@@ -111,18 +114,18 @@ impl Subject {
         outline_subject(outline, asking)
     }
 
-    /// The question as it was asked; empty when only the exact request may be answered.
-    pub fn question(&self) -> &str {
+    /// The question as it was asked; [`Question::NONE`] when only the exact request may be answered.
+    pub fn question(&self) -> Question<'_> {
         match &self.question {
-            Question::Nothing => "",
-            Question::Within(text) => std::str::from_utf8(text).unwrap_or_default(),
-            Question::Made(text) => text,
+            Asked::Nothing => Question::NONE,
+            Asked::Within(json) => Question::Json(json),
+            Asked::Made(text) => Question::Text(text),
         }
     }
 
     /// One that only answers itself.
     fn alone(place: Place) -> Subject {
-        Subject { place, question: Question::Nothing }
+        Subject { place, question: Asked::Nothing }
     }
 }
 
@@ -132,11 +135,12 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
     let config = &*asking.policy.config;
     let mut asked = Canonical::new(asking);
     asked.text("chat in pieces");
+    let parameters = outline.parameters().filter(|(name, _)| !NEUTRAL.contains(name));
+    let mut parameters: SmallVec<[(&str, &[u8]); 4]> = parameters.collect();
+    let body = outline.body();
     let Some((last, uses_tools)) = outline_messages(outline.messages, config, &mut asked)? else {
         return Ok(None);
     };
-    let mut parameters = outline.parameters;
-    parameters.retain(|(name, _)| !NEUTRAL.contains(name));
     parameters.sort_unstable();
     // What stands twice is taken from one place by one reader and from the other by another.
     if parameters.windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other)) {
@@ -156,29 +160,38 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
     // Text in parts and whatever else stands last is looked at more closely.
     let Some(text) = last.text.filter(|_| last.role == b"user") else { return Ok(None) };
     asked.outline_rest(&last);
-    let longest = LONGEST_QUESTION;
-    if text.len() <= longest && is_plain(text) {
-        let question = Question::Within(outline.body.slice_ref(text));
-        return Ok(Some(Subject { place: asked.before_plain(text), question }));
-    }
-    // An escape stands for at least a sixth of its letters.
-    let escapes = || memchr::memchr_iter(b'\\', text).count();
-    if text.len() > longest && text.len().saturating_sub(5 * escapes()) > longest {
+    if is_long(text) {
         return Ok(Some(Subject::alone(asked.before_long(text))));
     }
-    let Some(question) = unescaped(text) else { return Ok(None) };
-    if question.trim().is_empty() {
-        return Err(Bypass::Empty);
-    }
-    if question.len() > longest {
-        return Ok(Some(Subject::alone(asked.before_long(text))));
-    }
-    let place = asked.before(&question);
-    let question = match question {
-        Cow::Borrowed(text) => Question::Within(outline.body.slice_ref(text.as_bytes())),
-        Cow::Owned(text) => Question::Made(text),
+    let (mut short, mut long) = ([0; 512], Vec::new());
+    let room = short.get_mut(..text.len()).unwrap_or_else(|| {
+        long.resize(text.len(), 0);
+        &mut long
+    });
+    let place = match fold_simple(text, room) {
+        Some(folded) => asked.before_folded(folded),
+        None => {
+            let Some(question) = unescaped(text) else { return Ok(None) };
+            if question.trim().is_empty() {
+                return Err(Bypass::Empty);
+            }
+            if question.len() > LONGEST_QUESTION {
+                return Ok(Some(Subject::alone(asked.before_long(text))));
+            }
+            asked.before(&question)
+        }
     };
-    Ok(Some(Subject { place, question }))
+    Ok(Some(Subject { place, question: Asked::Within(body.slice_ref(text)) }))
+}
+
+/// Whether a question in JSON is certainly longer than [`LONGEST_QUESTION`], which its beginning shows unless
+/// that is mostly escapes. An escape stands for at least a sixth of its letters.
+fn is_long(json: &[u8]) -> bool {
+    let is_long = |json: &[u8]| {
+        let escapes = || 5 * memchr::memchr_iter(b'\\', json).count();
+        json.len() > LONGEST_QUESTION && json.len().saturating_sub(escapes()) > LONGEST_QUESTION
+    };
+    json.get(..LONGEST_QUESTION * 3 / 2).is_some_and(is_long) || is_long(json)
 }
 
 /// Appends what was said before the last message. Returns that one, and whether any of them has to do with
@@ -281,7 +294,7 @@ fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> 
             asked.byte(LAST_QUESTION);
             asked.author(last);
             let place = asked.before(&question);
-            Ok(Subject { place, question: Question::Made(question) })
+            Ok(Subject { place, question: Asked::Made(question) })
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.

@@ -463,10 +463,10 @@ impl Answer {
         let app = recorder.shared_app();
         let (caching, mut cache_status) = match self.cache {
             Start::Off => (None, None),
-            Start::Past(reason) => (None, Some(CacheNote::past(reason))),
+            Start::Past(reason) => (None, CacheNote::past(reason)),
             Start::On(caching) => {
                 let status = caching.note().status(None, 0);
-                (Some(caching), Some(status))
+                (Some(caching), status)
             }
         };
         let body = match content {
@@ -499,7 +499,7 @@ impl Answer {
             Content::Kept(hit) => {
                 trail.provider = Some(hit.entry.provider.clone());
                 trail.model = Some(hit.entry.model.clone());
-                cache_status = Some(hit.note.status(Some(&hit.entry), app.now_ms()));
+                cache_status = hit.note.status(Some(&hit.entry), app.now_ms());
                 let asked = (&*self.target.provider.name, &*self.target.model);
                 let mut outcome = recorder.kept(&hit.entry, hit.note.is_semantic());
                 outcome.trail = trail.clone();

@@ -1,8 +1,11 @@
 //! What a client is told of the cache: `Cache-Status` (RFC 9211) and `cache_debug` (Bifrost's form).
 
 use crate::cache::Entry;
+use http::HeaderValue;
 use serde_json::{Map, Value, json};
-use std::borrow::Cow;
+
+/// `Cache-Status` of a miss about which there is nothing to say.
+const MISS: HeaderValue = HeaderValue::from_static("tollbridge; fwd=miss");
 
 /// What the cache did for one request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,9 +52,9 @@ impl CacheNote {
     }
 
     /// The value of `Cache-Status`. `entry` is what is served, `now_ms` for what is left of its life.
-    pub(super) fn status(&self, entry: Option<&Entry>, now_ms: i64) -> Cow<'static, str> {
+    pub(super) fn status(&self, entry: Option<&Entry>, now_ms: i64) -> Option<HeaderValue> {
         if entry.is_none() && self.reason.is_none() && !self.embedding_failed {
-            return Cow::Borrowed("tollbridge; fwd=miss");
+            return Some(MISS);
         }
         let mut status = String::from("tollbridge");
         match entry {
@@ -79,12 +82,12 @@ impl CacheNote {
                 }
             }
         }
-        status.into()
+        HeaderValue::try_from(status).ok()
     }
 
     /// The value of `Cache-Status` of a request that went past the cache.
-    pub(super) fn past(reason: &str) -> Cow<'static, str> {
-        format!("tollbridge; fwd=bypass; detail={reason}").into()
+    pub(super) fn past(reason: &str) -> Option<HeaderValue> {
+        HeaderValue::try_from(format!("tollbridge; fwd=bypass; detail={reason}")).ok()
     }
 
     /// `cache_debug` as JSON text; `None` for an exact miss, of which there is nothing to say.

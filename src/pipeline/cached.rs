@@ -33,13 +33,14 @@ const FOLLOWS_A_STREAM: Duration = Duration::from_secs(10);
 const SHADOW_FLOOR: f32 = 0.5;
 
 /// Whether a request uses the cache.
+// No box: one for each request would cost more than what is moved.
 pub(super) enum Start {
     /// It has nothing to do with it.
     Off,
     /// It goes past it, and why.
     Past(&'static str),
     /// It does.
-    On(Box<Caching>),
+    On(Caching),
 }
 
 /// The cache's side of one request.
@@ -101,7 +102,7 @@ impl Start {
         let Some(policy) = policy else { return Start::Off };
         let similar = policy.semantic.then(|| Similar::new(app, &policy));
         match subject_of(app, call, decoded, target, &policy, similar.as_deref()) {
-            Ok(subject) => Start::On(Box::new(Caching::new(policy, subject, similar))),
+            Ok(subject) => Start::On(Caching::new(policy, subject, similar)),
             Err(reason) => {
                 app.cache.stats.bypass(reason);
                 Start::Past(reason)
@@ -288,13 +289,13 @@ impl Caching {
 
     /// Whether an entry of the same fingerprint asks the same: it may differ in case.
     fn is_same(&self, entry: &Entry) -> bool {
-        let (asked, stored) = (self.subject.question(), &*entry.question);
-        asked == stored || !self.policy.config.guard || guard::compare(asked, stored).is_ok()
+        let (asked, stored) = (self.subject.question().text(), &*entry.question);
+        asked == stored || !self.policy.config.guard || guard::compare(&asked, stored).is_ok()
     }
 
     async fn similar(&mut self, app: &Arc<App>, call: &Call, place: Place) -> Option<Hit> {
         let similar = self.similar.as_deref_mut()?;
-        let (policy, question) = (&self.policy, self.subject.question());
+        let (policy, question) = (&self.policy, &*self.subject.question().text());
         if question.is_empty() {
             return None;
         }
@@ -459,7 +460,7 @@ impl Caching {
             call: call.clone(),
             judge: self.policy.config.judge_model.clone(),
             embedder: similar.embedder.clone(),
-            question: self.subject.question().into(),
+            question: self.subject.question().text().into(),
             answer: text_of(&answer),
         };
         let would_be = std::mem::take(&mut similar.would_be);

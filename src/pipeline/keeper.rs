@@ -6,22 +6,26 @@ use super::call::Call;
 use super::record::Outcome;
 use crate::app::App;
 use crate::cache::{Form, LARGEST, StreamReader};
-use crate::dialect::openai_chat::raw::{PlainChunks, TextAt};
+use crate::dialect::openai_chat::raw::{PlainChunks, Texts};
 use crate::dialect::sse::{DATA, END};
 use crate::llm::Usage;
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// Bytes of a stream from which on nothing of it is kept.
+const MOST: usize = 4 * LARGEST;
 /// Bytes of a stream besides its text that may be held, roughly. What else it says takes many times the
 /// room that it needs.
 const MOST_OTHER: usize = 16 << 10;
+/// Bytes of a stream besides known texts that are held as they are.
+const MOST_BETWEEN: usize = 4 << 10;
 /// What is mostly collected of a stream has room in as many bytes.
 const USUAL: usize = 2 << 10;
 
 /// Collects a stream, as the client gets it, to be kept when it is complete. None of its buffers
 /// is held, so that their room can be used again for what follows.
 pub(super) struct Keeper {
-    caching: Box<Caching>,
+    caching: Caching,
     collected: Option<Collected>,
 }
 
@@ -46,7 +50,7 @@ struct Collected {
 
 impl Keeper {
     /// For a stream of which all events are known to be sound, or only those whose texts are.
-    pub(super) fn new(caching: Box<Caching>, is_sound: bool) -> Self {
+    pub(super) fn new(caching: Caching, is_sound: bool) -> Self {
         let events = Vec::with_capacity(USUAL);
         let collected = Collected { events, is_sound, ..Collected::default() };
         Keeper { caching, collected: Some(collected) }
@@ -58,14 +62,18 @@ impl Keeper {
     }
 
     /// The client gets these bytes. Takes what is known of texts in them.
-    pub(super) fn push(&mut self, bytes: &[u8], texts: Option<&mut Vec<TextAt>>) {
-        let mut none = Vec::new();
-        let texts = texts.unwrap_or(&mut none);
-        let pushed = match &mut self.collected {
-            Some(collected) => collected.push_known(bytes, texts),
-            None => Some(()),
+    pub(super) fn push(&mut self, bytes: &[u8], texts: Option<&mut Texts>) {
+        let Some(collected) = &mut self.collected else {
+            return texts.map(Texts::clear).unwrap_or_default();
         };
-        texts.clear();
+        let pushed = match texts {
+            Some(texts) => {
+                let pushed = collected.push_known(bytes, texts);
+                texts.clear();
+                pushed
+            }
+            None => collected.push(bytes),
+        };
         if pushed.is_none() {
             // Nothing is kept of it, so nothing needs to be remembered either.
             self.collected = None;
@@ -83,32 +91,46 @@ impl Keeper {
 }
 
 impl Collected {
-    /// The same as [`Collected::push`] where texts are known.
-    fn push_known(&mut self, bytes: &[u8], texts: &[TextAt]) -> Option<()> {
-        let mut end = 0;
-        for TextAt { event, text } in texts {
-            self.push(bytes.get(end..event.start)?)?;
-            end = event.end;
+    /// The same as [`Collected::push`] where it is known which events only add to the text.
+    fn push_known(&mut self, bytes: &[u8], texts: &Texts) -> Option<()> {
+        let (mut end, mut said) = (0, 0);
+        for run in &texts.runs {
+            self.push_between(bytes.get(end..run.events.start)?)?;
+            end = run.events.end;
+            let text = texts.said.get(said..run.said)?;
+            said = run.said;
             if self.is_within {
-                self.push(bytes.get(event.clone())?)?;
+                self.push(bytes.get(run.events.clone())?)?;
                 continue;
             }
-            self.size += event.len();
+            self.size += run.events.len();
             if self.end.is_empty() {
-                self.events.extend_from_slice(bytes.get(event.start..text.end)?);
-                self.end.extend_from_slice(bytes.get(text.end..event.end)?);
-                self.other += event.len() - text.len();
-            } else {
-                self.events.extend_from_slice(bytes.get(text.clone())?);
+                self.events.extend_from_slice(bytes.get(run.events.start..run.first.start)?);
+                self.end.extend_from_slice(bytes.get(run.first.end..run.first_end)?);
+                self.other += run.first_end - run.events.start - run.first.len();
             }
+            self.events.extend_from_slice(text);
         }
-        self.push(bytes.get(end..)?)
+        self.push_between(bytes.get(end..)?)?;
+        (self.size <= MOST).then_some(())
+    }
+
+    /// Takes what stands between known texts. Only where it is much it may be text after all.
+    fn push_between(&mut self, bytes: &[u8]) -> Option<()> {
+        if bytes.is_empty() {
+            return Some(());
+        }
+        if self.other + bytes.len() > MOST_BETWEEN {
+            return self.push(bytes);
+        }
+        self.size += bytes.len();
+        self.push_other(bytes)
     }
 
     /// `None` when the stream cannot be kept.
     fn push(&mut self, bytes: &[u8]) -> Option<()> {
         self.size += bytes.len();
-        if self.size > 4 * LARGEST {
+        if self.size > MOST {
             return None;
         }
         let mut rest = bytes;

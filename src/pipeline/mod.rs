@@ -36,8 +36,7 @@ pub use stream::StreamReply;
 use crate::app::App;
 use crate::llm::Failure;
 use bytes::Bytes;
-use http::HeaderMap;
-use std::borrow::Cow;
+use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
 /// What a client gets.
@@ -50,7 +49,7 @@ pub struct Reply {
     /// The answer itself.
     pub body: ReplyBody,
     /// What the cache did, as `Cache-Status` says it (RFC 9211).
-    pub cache_status: Option<Cow<'static, str>>,
+    pub cache_status: Option<HeaderValue>,
 }
 
 /// The answer itself.

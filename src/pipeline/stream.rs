@@ -163,7 +163,7 @@ impl StreamReply {
     }
 
     /// Has the stream kept when it is complete. Nothing of it has been sent yet.
-    pub(super) fn keep(&mut self, caching: Box<Caching>) {
+    pub(super) fn keep(&mut self, caching: Caching) {
         self.keeper = Some(Box::new(Keeper::new(caching, self.source.passage.is_sound())));
     }
 

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::raw_events::RawEvents;
 use super::record::Progress;
 use crate::dialect::openai_chat::OpenaiChat;
-use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream, TextAt};
+use crate::dialect::openai_chat::raw::{self, RawResponse, RawStream, Texts};
 use crate::dialect::sse::FrameReader;
 use crate::dialect::{ClientDialect, EncodeContext, Frame, StreamDecoder, StreamEncoder};
 use crate::llm::{
@@ -171,7 +171,7 @@ impl Passage {
 
     /// What only adds to the text of what was written since this was emptied; `None` where that is not
     /// known.
-    pub(super) fn texts(&mut self) -> Option<&mut Vec<TextAt>> {
+    pub(super) fn texts(&mut self) -> Option<&mut Texts> {
         match &mut self.way {
             Way::Raw(stream) => stream.texts(),
             Way::Translated(_) => None,

@@ -127,7 +127,7 @@ impl Arrivals {
         let same = |other: &Place| {
             other.tag == place.tag
                 && record_at(segments, first, other)
-                    .is_some_and(|record| record.fingerprint == arrival.fingerprint)
+                    .is_some_and(|record| record.fingerprint() == arrival.fingerprint)
         };
         let table = &mut self.tables[table_of(&arrival.fingerprint)];
         if table.len() == table.capacity() {
@@ -203,7 +203,7 @@ impl Arrivals {
     /// The entry of this fingerprint, unless it has expired by `now_ms` (Unix milliseconds).
     pub(super) fn get_alive(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Entry> {
         let (_, record) = self.find(fingerprint)?;
-        let arrival = record.arrival().filter(|_| record.expires_ms > now_ms)?;
+        let arrival = record.arrival().filter(|_| record.expires_ms() > now_ms)?;
         Some(arrival.to_entry())
     }
 
@@ -241,8 +241,8 @@ impl Arrivals {
         if there.is_none_or(|segment| segment.soonest_ms > now_ms) {
             return 0;
         }
-        let removed = self.remove_in(segment, |record| record.expires_ms <= now_ms);
-        let soonest = self.records(segment).map(|(_, record)| record.expires_ms).min();
+        let removed = self.remove_in(segment, |record| record.expires_ms() <= now_ms);
+        let soonest = self.records(segment).map(|(_, record)| record.expires_ms()).min();
         // It may have gone.
         if let Some(segment) = index(segment, self.first).and_then(|at| self.segments.get_mut(at)) {
             segment.soonest_ms = soonest.unwrap_or(i64::MAX);
@@ -262,12 +262,12 @@ impl Arrivals {
         let all = std::iter::from_fn(move || {
             let mut place = Place { segment, offset, tag: 0 };
             let record = record_at(&self.segments, self.first, &place)?;
-            place.tag = tag(&record.fingerprint);
-            offset += u32::try_from(record.length).ok()?;
+            place.tag = tag(&record.fingerprint());
+            offset += u32::try_from(record.length()).ok()?;
             Some((place, record))
         });
         all.filter(|(place, record)| {
-            let table = &self.tables[table_of(&record.fingerprint)];
+            let table = &self.tables[table_of(&record.fingerprint())];
             table.find(hash(place.tag), |other| other == place).is_some()
         })
     }
@@ -278,7 +278,7 @@ impl Arrivals {
         self.tables[table_of(fingerprint)].find(hash(tag), |place| {
             if place.tag == tag {
                 found = record_at(&self.segments, self.first, place)
-                    .filter(|record| record.fingerprint == *fingerprint)
+                    .filter(|record| record.fingerprint() == *fingerprint)
                     .map(|record| (*place, record));
             }
             found.is_some()
@@ -297,7 +297,7 @@ impl Arrivals {
     /// Takes a record out of its table and the counts.
     fn unlist(&mut self, place: &Place) -> bool {
         let Some(record) = record_at(&self.segments, self.first, place) else { return false };
-        let table = &mut self.tables[table_of(&record.fingerprint)];
+        let table = &mut self.tables[table_of(&record.fingerprint())];
         let Ok(slot) = table.find_entry(hash(place.tag), |other| other == place) else {
             return false;
         };
@@ -311,7 +311,7 @@ impl Arrivals {
 
     fn count_out(&mut self, place: &Place) {
         let record = record_at(&self.segments, self.first, place);
-        let bytes = record.map_or(0, |record| record.length as u64);
+        let bytes = record.map_or(0, |record| record.length() as u64);
         self.bytes -= bytes;
         self.count -= 1;
         let at = index(place.segment, self.first);

@@ -4,7 +4,7 @@
 mod model;
 
 use super::*;
-use crate::cache::{Form, Unread};
+use crate::cache::{Form, Question, Unread};
 use crate::llm::{Usage, Wire};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -107,7 +107,7 @@ pub(super) fn unread(number: u64, answer: &str) -> Arrival<'_> {
         partition: partition(0),
         scope: "a",
         cache_key: "",
-        question: "When are you open?",
+        question: Question::Text("When are you open?"),
         provider: "openai",
         model: "gpt-4o-mini",
         wire: Wire::OpenaiChat,

@@ -1,5 +1,6 @@
 //! A request as the bytes that are hashed.
 
+use super::normal::normalise;
 use super::{Asking, NEUTRAL, Place};
 use crate::cache::digest::{DIGEST, Digest};
 use crate::cache::{Fingerprint, Partition};
@@ -48,32 +49,29 @@ impl<'a> Canonical<'a> {
     }
 
     /// This is what was said before `question`.
-    pub(super) fn before(mut self, question: &str) -> Place {
+    pub(super) fn before(&mut self, question: &str) -> Place {
         let partition = self.partition();
         self.byte(NORMALISED);
         normalise(question, |part| self.append(part));
         self.place(partition)
     }
 
-    /// The same of a question that [is plain](is_plain).
-    pub(super) fn before_plain(mut self, question: &[u8]) -> Place {
-        let partition = self.partition();
-        self.byte(NORMALISED);
-        append_folded(question, |part| self.append(part));
-        self.place(partition)
+    /// The same of a question that [has that form already](super::normal::fold_simple).
+    pub(super) fn before_folded(&mut self, question: &[u8]) -> Place {
+        self.ends_with(NORMALISED, question)
     }
 
     /// The same of one that only answers itself, as bytes.
-    pub(super) fn before_long(self, question: &[u8]) -> Place {
+    pub(super) fn before_long(&mut self, question: &[u8]) -> Place {
         self.ends_with(AS_IT_IS, question)
     }
 
     /// This is all that is asked.
-    pub(super) fn before_nothing(self) -> Place {
+    pub(super) fn before_nothing(&mut self) -> Place {
         self.ends_with(NOTHING, &[])
     }
 
-    fn ends_with(mut self, kind: u8, question: &[u8]) -> Place {
+    fn ends_with(&mut self, kind: u8, question: &[u8]) -> Place {
         let partition = self.partition();
         self.byte(kind);
         self.append(question);
@@ -92,7 +90,7 @@ impl<'a> Canonical<'a> {
         Partition(similar.digest.end())
     }
 
-    fn place(mut self, partition: Partition) -> Place {
+    fn place(&mut self, partition: Partition) -> Place {
         self.flush();
         Place { partition, fingerprint: Fingerprint(self.digest.end()) }
     }
@@ -142,8 +140,19 @@ impl<'a> Canonical<'a> {
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.count(bytes.len());
-        self.append(bytes);
+        let count = (bytes.len() as u64).to_le_bytes();
+        let end = self.filled + count.len() + bytes.len();
+        match self.small.get_mut(self.filled..end).and_then(<[u8]>::split_first_chunk_mut) {
+            Some((first, rest)) => {
+                *first = count;
+                rest.copy_from_slice(bytes);
+                self.filled = end;
+            }
+            None => {
+                self.append(&count);
+                self.append(bytes);
+            }
+        }
     }
 
     pub(super) fn count(&mut self, count: usize) {
@@ -312,67 +321,4 @@ impl<'a> Canonical<'a> {
         self.text(first);
         self.text(second);
     }
-}
-
-/// Gives the text as all have it that ask the same, in parts. Case and white space make no other request,
-/// unless they carry meaning as in code.
-pub(super) fn normalise(text: &str, mut to: impl FnMut(&[u8])) {
-    let text = text.trim();
-    if is_code(text.as_bytes()) {
-        return to(text.as_bytes());
-    }
-    if !text.is_ascii() || has_gaps(text.as_bytes()) {
-        for (number, word) in text.split_whitespace().enumerate() {
-            if number > 0 {
-                to(b" ");
-            }
-            to(word.to_lowercase().as_bytes());
-        }
-        return;
-    }
-    append_folded(text.as_bytes(), to);
-}
-
-fn append_folded(text: &[u8], mut to: impl FnMut(&[u8])) {
-    let mut folded = [0; 256];
-    for part in text.chunks(folded.len()) {
-        folded.iter_mut().zip(part).for_each(|(to, byte)| *to = fold(*byte));
-        to(folded.get(..part.len()).unwrap_or_default());
-    }
-}
-
-/// A byte of ASCII text as all have it that ask the same.
-fn fold(byte: u8) -> u8 {
-    match byte {
-        b'\t'..=b'\r' => b' ',
-        _ => byte.to_ascii_lowercase(),
-    }
-}
-
-/// Whether a question in JSON, between its quotes, is one line of printable ASCII with single spaces in it, no
-/// code and no escape: most are. It is then normalised by folding each byte. Written so that many bytes are looked
-/// at in one step.
-pub(super) fn is_plain(text: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (text.first(), text.last()) else { return false };
-    let next = text.get(1..).unwrap_or_default();
-    let odd = text.iter().fold(false, |odd, byte| {
-        odd | !(b' '..=b'~').contains(byte) | (*byte == b'\\') | (*byte == b'`')
-    });
-    let gaps =
-        text.iter().zip(next).fold(false, |gaps, two| gaps | ((*two.0 == b' ') & (*two.1 == b' ')));
-    !odd & !gaps & (*first != b' ') & (*last != b' ')
-}
-
-/// Whether white space stands next to white space. Written so that many bytes are looked at in one step.
-fn has_gaps(text: &[u8]) -> bool {
-    let is_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
-    let next = text.iter().skip(1);
-    text.iter().zip(next).fold(false, |gaps, (one, two)| gaps | (is_space(one) & is_space(two)))
-}
-
-/// Whether a text has a fence or indented lines.
-fn is_code(text: &[u8]) -> bool {
-    let fence = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(b"```"));
-    let indent = |at: usize| matches!(text.get(at + 1), Some(b' ' | b'\t'));
-    memchr::memchr2_iter(b'`', b'\n', text).any(|at| fence(at) || text[at] == b'\n' && indent(at))
 }

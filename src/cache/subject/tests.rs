@@ -1,4 +1,4 @@
-use super::canonical::{is_plain, normalise};
+use super::normal::{fold_simple, normalise};
 use super::*;
 use crate::cache::policy::fixture::policy;
 use crate::dialect::ClientDialect;
@@ -142,7 +142,7 @@ fn a_picture_is_answered_exactly_or_not_at_all() {
         json!({"model": "m", "messages": [{"role": "user", "content": parts}]})
     };
     let cat = subject(&picture("https://example.com/cat.png")).unwrap();
-    assert_eq!(cat.question(), "");
+    assert_eq!(cat.question(), Question::NONE);
     let (cat, dog) = (
         place(&picture("https://example.com/cat.png")),
         place(&picture("https://example.com/dog.png")),
@@ -264,7 +264,7 @@ fn what_only_some_vendors_know_is_a_filter_too() {
 fn a_long_question_is_answered_exactly_or_not_at_all() {
     let long = "word ".repeat(500);
     let read = subject(&chat(&long)).unwrap();
-    assert_eq!(read.question(), "");
+    assert_eq!(read.question(), Question::NONE);
     assert_eq!(place(&chat(&long)), place(&chat(&format!(" {long}\n"))));
     assert_ne!(
         place(&chat(&long)).fingerprint,
@@ -310,17 +310,34 @@ proptest! {
 
 proptest! {
     #[test]
-    fn what_is_plain_is_normalised_as_everything_else(text in "[a-zA-Z .~`\\\\\t\u{7f}\u{e9}]{0,40}|[a-zA-Z ?]{300,600}") {
-        let mut bytes = Vec::new();
-        normalise(&text, |part| bytes.extend_from_slice(part));
-        if is_plain(text.as_bytes()) {
-            prop_assert_eq!(bytes, text.to_ascii_lowercase().into_bytes());
-            let whole = unescaped(text.as_bytes());
-            prop_assert_eq!(whole.as_deref(), Some(&*text));
+    fn what_is_simple_is_normalised_as_everything_else(
+        words in prop::collection::vec("[a-zA-Z.~/]{1,9}|[\"\\\\`\u{7f}\u{e9}\u{1}]", 0..90),
+        spaces in prop::collection::vec("[ \n]{0,2}|\r\n|\t", 1..9),
+        (slash, letters) in (any::<bool>(), any::<bool>()),
+    ) {
+        let mut text = String::new();
+        for (number, word) in words.iter().enumerate() {
+            text.push_str(word);
+            text.push_str(&spaces[number % spaces.len()]);
+        }
+        let mut json = json!(text).to_string();
+        if slash {
+            json = json.replace('/', "\\/");
+        }
+        if letters {
+            json = json.replace('~', "\\u007e");
+        }
+        let json = &json.as_bytes()[1..json.len() - 1];
+        prop_assert_eq!(Question::Json(json).text(), &*text);
+        let mut expected = Vec::new();
+        normalise(&text, |part| expected.extend_from_slice(part));
+        if let Some(folded) = fold_simple(json, &mut vec![0xff; json.len()]) {
+            prop_assert_eq!(folded, expected);
         } else {
-            let odd = text.is_empty() || text.starts_with(' ') || text.ends_with(' ');
-            let odd = odd || text.contains("  ") || text.contains(['`', '\\', '\t', '\u{7f}', '\u{e9}']);
-            prop_assert!(odd, "{text:?}");
+            let odd = text.trim() != text || text.is_empty() || text.contains("  ");
+            let odd = odd || text.contains(['`', '\u{7f}', '\u{e9}', '\u{1}']) || text.contains("\n ");
+            let odd = odd || text.contains("\t ") || text.contains("\t\t") || text.contains("\n\t");
+            prop_assert!(odd || letters && text.contains('~'), "{text:?}");
         }
     }
 }
@@ -366,7 +383,7 @@ fn a_parameter_that_stands_twice_is_looked_at_more_closely() {
 fn how_long_a_question_is_does_not_depend_on_how_it_is_written() {
     let question = |text: &str| {
         let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{text}"}}]}}"#);
-        outlined(&body).unwrap().unwrap().question().to_owned()
+        outlined(&body).unwrap().unwrap().question().text().into_owned()
     };
     assert_eq!(question(&"\\u4e2d".repeat(600)).chars().count(), 600);
     assert_eq!(question(&"\\n\\u0041".repeat(900)).len(), 1_800);

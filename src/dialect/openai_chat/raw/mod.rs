@@ -19,7 +19,7 @@ pub use request::RawRequest;
 pub use response::{
     BYTES_PER_TOKEN, RawResponse, estimated_output, failure_in_answer, splice_extra_fields,
 };
-pub use stream::{RawStream, TextAt};
+pub use stream::{RawStream, TextRun, Texts};
 pub use walk::unescaped;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A chat request cut into the pieces by which a cache tells requests apart, without decoding it: they
 //! stay as the client wrote them.
 
-use super::quotes::end_of_string;
+use super::quotes::first_quote;
 use super::request::RawRequest;
 use super::walk::Walk;
 use bytes::Bytes;
@@ -10,11 +10,7 @@ use smallvec::SmallVec;
 /// A chat request in pieces.
 #[derive(Debug)]
 pub struct Outline<'a> {
-    /// The body that they are pieces of.
-    pub body: &'a Bytes,
-    /// Top-level members but `model`, `messages` and what only says how the answer is delivered, with
-    /// their JSON. Nulls are left out.
-    pub parameters: SmallVec<[(&'a str, &'a [u8]); 4]>,
+    request: &'a RawRequest,
     /// The conversation.
     pub messages: OutlineMessages<'a>,
 }
@@ -43,8 +39,20 @@ impl RawRequest {
     pub fn outline(&self) -> Option<Outline<'_>> {
         let mut walk = Walk::new(self.bytes("messages")?);
         walk.enter(b'[');
-        let (body, parameters) = (self.body(), self.parameters().collect());
-        Some(Outline { body, parameters, messages: OutlineMessages(walk) })
+        Some(Outline { request: self, messages: OutlineMessages(walk) })
+    }
+}
+
+impl<'a> Outline<'a> {
+    /// The body that they are pieces of.
+    pub fn body(&self) -> &'a Bytes {
+        self.request.body()
+    }
+
+    /// Top-level members but `model`, `messages` and what only says how the answer is delivered, with
+    /// their JSON. Nulls are left out.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.request.parameters()
     }
 }
 
@@ -57,15 +65,20 @@ impl<'a> Iterator for OutlineMessages<'a> {
     }
 }
 
-/// A message as most clients write most of them: a role, a text, and no space. Moves on only past one.
+/// A message as most clients write most of them: a role, a text, and one space or none after each colon and comma.
+/// Moves on only past one.
 fn usual_message<'a>(walk: &mut Walk<'a>) -> Option<OutlineMessage<'a>> {
-    let rest = walk.rest.strip_prefix(br#"{"role":""#)?;
+    let after = |rest: &'a [u8], piece: &[u8]| {
+        let rest = rest.strip_prefix(piece)?;
+        Some(rest.strip_prefix(b" ").unwrap_or(rest))
+    };
+    let rest = after(walk.rest, br#"{"role":"#)?.strip_prefix(b"\"")?;
     let role = rest.iter().position(|byte| !byte.is_ascii_lowercase())?;
     let (role, rest) = rest.split_at_checked(role)?;
-    let string = rest.strip_prefix(br#"","content":"#).filter(|rest| rest.starts_with(b"\""))?;
-    let (string, rest) = string.split_at_checked(end_of_string(string))?;
-    walk.rest = rest.strip_prefix(b"}")?;
-    let text = string.get(1..string.len().checked_sub(1)?)?;
+    let string = after(after(rest, br#"","#)?, br#""content":"#)?;
+    let text = string.strip_prefix(b"\"")?;
+    let (text, rest) = text.split_at_checked(first_quote(text)?)?;
+    walk.rest = rest.strip_prefix(b"\"}")?;
     Some(OutlineMessage { role, text: Some(text), rest: SmallVec::new() })
 }
 
@@ -112,7 +125,7 @@ mod tests {
             {"content":[{"type":"text","text":"a"}],"role":"user","name":"Bo"}]}"#;
         let request = RawRequest::parse(Operation::Chat, body.into()).unwrap();
         let outline = request.outline().unwrap();
-        assert_eq!(&*outline.parameters, [("temperature", &b"0.2"[..])]);
+        assert!(outline.parameters().eq([("temperature", &b"0.2"[..])]));
         let messages: Result<Vec<_>, _> = outline.messages.collect();
         let [system, user] = &*messages.unwrap() else { panic!("two messages") };
         assert_eq!((system.role, system.text), (&b"system"[..], Some(&br#"Be \"brief\"."#[..])));

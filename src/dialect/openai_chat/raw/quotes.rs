@@ -23,7 +23,7 @@ pub(super) fn end_of_string(json: &[u8]) -> usize {
 }
 
 /// The first quote that is not escaped.
-fn first_quote(text: &[u8]) -> Option<usize> {
+pub(super) fn first_quote(text: &[u8]) -> Option<usize> {
     let first = memchr::memchr(b'"', text)?;
     if !is_escaped(text, first) {
         return Some(first);

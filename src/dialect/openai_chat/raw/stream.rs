@@ -37,16 +37,52 @@ pub struct RawStream {
     /// How many chunks there will have been when the next one is read that is not like the last.
     next_look: u64,
     /// What only adds to the text of what was written; `None` when nobody wants to know.
-    texts: Option<Vec<TextAt>>,
+    texts: Option<Texts>,
 }
 
-/// An event that does nothing but add to the text, as one of `data` in one line.
+/// What only adds to the text of what was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// Where that is, in order.
+    pub runs: Vec<TextRun>,
+    /// The text of all of them, as it is written in JSON.
+    pub said: Vec<u8>,
+}
+
+/// Events one behind the other that do nothing but add to the text, each with one line of `data`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextAt {
-    /// Where it stands in what was written.
-    pub event: Range<usize>,
-    /// Where its text stands there, as it is written in JSON.
-    pub text: Range<usize>,
+pub struct TextRun {
+    /// Where they stand in what was written.
+    pub events: Range<usize>,
+    /// Where the text of the first one stands there.
+    pub first: Range<usize>,
+    /// Where the first one ends.
+    pub first_end: usize,
+    /// Where what they say ends in [`Texts::said`]. It begins where that of the run before ends.
+    pub said: usize,
+}
+
+impl Texts {
+    /// Forgets all, and keeps the room.
+    pub fn clear(&mut self) {
+        self.runs.clear();
+        self.said.clear();
+    }
+
+    /// Takes the event that was written last, of which so many bytes are the text and so many follow it.
+    fn add(&mut self, written: &[u8], start: usize, text: usize, after: usize) {
+        let events = start..written.len();
+        let text_end = events.end - END.len() - after;
+        let first = text_end - text..text_end;
+        self.said.extend_from_slice(written.get(first.clone()).unwrap_or_default());
+        match self.runs.last_mut().filter(|run| run.events.end == start) {
+            Some(run) => (run.events.end, run.said) = (events.end, self.said.len()),
+            None => {
+                let (first_end, said) = (events.end, self.said.len());
+                self.runs.push(TextRun { events, first, first_end, said });
+            }
+        }
+    }
 }
 
 /// Where the shape of chunks changes with each of them, one in so many is read for it.
@@ -69,13 +105,13 @@ impl RawStream {
             shortest: usize::MAX,
             plain: PlainChunks::default(),
             next_look: 0,
-            texts: Some(Vec::new()),
+            texts: Some(Texts::default()),
         }
     }
 
     /// What only adds to the text of what was written since this was emptied. `None` after
     /// [`RawStream::forget_texts`].
-    pub fn texts(&mut self) -> Option<&mut Vec<TextAt>> {
+    pub fn texts(&mut self) -> Option<&mut Texts> {
         self.texts.as_mut()
     }
 
@@ -167,9 +203,7 @@ impl RawStream {
             && frame.raw.starts_with(DATA)
             && frame.raw.ends_with(END);
         if is_one_line {
-            let end = out.len();
-            let after_text = end - END.len() - after;
-            texts.push(TextAt { event: start..end, text: after_text - text..after_text });
+            texts.add(out, start, text, after);
         }
     }
 

@@ -238,16 +238,34 @@ proptest! {
                 break;
             }
         }
-        prop_assert_eq!(plain.texts().unwrap().len(), 0);
-        for TextAt { event, text } in quick.texts().unwrap() {
-            let event: &[u8] = &out[event.clone()];
-            let chunk = event.strip_prefix(b"data: ").unwrap().strip_suffix(b"\n\n").unwrap();
-            let chunk: Value = serde_json::from_slice(chunk).unwrap();
-            let text = format!("\"{}\"", std::str::from_utf8(&out[text.clone()]).unwrap());
-            let text: Value = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(&chunk["choices"][0]["delta"], &json!({"content": text}));
-            prop_assert_eq!(&chunk["usage"], &Value::Null);
+        prop_assert_eq!(plain.texts().unwrap(), &Texts::default());
+        let Texts { runs, said } = quick.texts().unwrap();
+        let (mut begin, mut end) = (0, 0);
+        for run in runs {
+            prop_assert!(run.events.start >= end, "events in a row are one run");
+            end = run.events.end;
+            let mut texts = String::new();
+            for event in out[run.events.clone()].split_inclusive(|byte| *byte == b'\n') {
+                if event == b"\n" {
+                    continue;
+                }
+                let chunk = event.strip_prefix(b"data: ").unwrap();
+                let chunk: Value = serde_json::from_slice(chunk).unwrap();
+                let text = chunk["choices"][0]["delta"]["content"].as_str().unwrap();
+                prop_assert_eq!(&chunk["choices"][0]["delta"], &json!({"content": text}));
+                prop_assert_eq!(&chunk["usage"], &Value::Null);
+                texts.push_str(text);
+            }
+            let read = |json: &[u8]| -> String {
+                serde_json::from_slice(&[b"\"", json, b"\""].concat()).unwrap()
+            };
+            prop_assert_eq!(&read(&said[begin..run.said]), &texts);
+            begin = run.said;
+            prop_assert!(texts.starts_with(&read(&out[run.first.clone()])));
+            let first = &out[run.events.start..run.first_end];
+            prop_assert_eq!(first.iter().position(|byte| *byte == b'\n'), Some(first.len() - 2));
         }
+        prop_assert_eq!(begin, said.len());
     }
 }
 
@@ -259,7 +277,11 @@ fn most_of_a_stream_is_known_to_be_text() {
     };
     let stream: String = (0..50).map(|number| chunk(&"word ".repeat(number % 3 + 1))).collect();
     let (_, mut passed) = pass(false, &stream);
-    assert_eq!(passed.texts().unwrap().len(), 50);
+    let texts = passed.texts().unwrap();
+    assert_eq!((texts.runs.len(), texts.runs[0].events.clone()), (1, 0..stream.len()));
+    assert_eq!(texts.said.len(), stream.matches("word ").count() * 5);
+    texts.clear();
+    assert_eq!(texts, &Texts::default());
     passed.forget_texts();
     assert_eq!(passed.texts(), None);
 }
