@@ -142,10 +142,10 @@ impl Store {
     pub fn exact_at_once(
         &self,
         fingerprint: &Fingerprint,
-        now_ms: i64,
+        now_ms: impl Fn() -> i64,
     ) -> Option<Option<Arc<Entry>>> {
         match self {
-            Store::Memory(local) => Some(local.memory.exact(fingerprint, now_ms)),
+            Store::Memory(local) => Some(local.memory.exact_by(fingerprint, now_ms)),
             Store::Postgres(_) | Store::Redis(..) => None,
         }
     }

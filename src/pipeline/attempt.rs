@@ -1,7 +1,7 @@
 //! The loop over targets, keys and retries.
 
 use super::backoff::pause;
-use super::cache_note::CacheNote;
+use super::cache_note::{CacheNote, MISS};
 use super::cached::{Caching, Hit, Start};
 use super::call::{Call, Purpose};
 use super::extra_fields::extra_fields;
@@ -465,7 +465,7 @@ impl Answer {
             Start::Off => (None, None),
             Start::Past(reason) => (None, CacheNote::past(reason)),
             Start::On(caching) => {
-                let status = caching.note().status(None, 0);
+                let status = caching.note().map_or(Some(MISS), |note| note.status(None, 0));
                 (Some(caching), status)
             }
         };
@@ -474,7 +474,7 @@ impl Answer {
                 let mut outcome = recorder.answered(used);
                 outcome.raw_request = raw_request;
                 outcome.raw_response = raw_response;
-                outcome.cache_debug = caching.as_ref().and_then(|it| it.note().debug(None));
+                outcome.cache_debug = caching.as_ref().and_then(|it| it.note()?.debug(None));
                 let extra_fields = extra_fields(call, &outcome, &headers);
                 if let Some(mut caching) = caching {
                     caching.keep(&app, call, &body, &outcome);

@@ -4,8 +4,8 @@ use crate::cache::Entry;
 use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
-/// `Cache-Status` of a miss about which there is nothing to say.
-const MISS: HeaderValue = HeaderValue::from_static("tollbridge; fwd=miss");
+/// `Cache-Status` of a miss about which there is nothing else to say.
+pub(super) const MISS: HeaderValue = HeaderValue::from_static("tollbridge; fwd=miss");
 
 /// What the cache did for one request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,21 +31,6 @@ pub(super) struct CacheNote {
 }
 
 impl CacheNote {
-    /// Of an exact miss.
-    pub(super) const NONE: CacheNote = CacheNote {
-        hit: false,
-        collapsed: false,
-        similarity: None,
-        judged: false,
-        best_similarity: None,
-        reason: None,
-        threshold: None,
-        embedded_by: None,
-        embedding_tokens: 0,
-        embedding_failed: false,
-        cache_id: None,
-    };
-
     /// Whether a similar request is answered, and not the exact one.
     pub(super) fn is_semantic(&self) -> bool {
         self.similarity.is_some()

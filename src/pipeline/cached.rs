@@ -178,7 +178,7 @@ impl Caching {
             return None;
         }
         let place = self.subject.place;
-        let kept = app.cache.store.exact_at_once(&place.fingerprint, app.now_ms())?;
+        let kept = app.cache.store.exact_at_once(&place.fingerprint, || app.now_ms())?;
         let hit = self.exact_hit(app, kept);
         if hit.is_none() && self.join(app, place, call.request.stream()).is_some() {
             return None;
@@ -344,7 +344,7 @@ impl Caching {
 
     fn hit(&self, entry: Arc<Entry>, similarity: Option<f32>, judged: bool) -> Hit {
         debug_assert!(entry.unread.is_none());
-        let mut note = self.note().clone();
+        let mut note = self.note().cloned().unwrap_or_default();
         note.hit = true;
         note.similarity = similarity;
         note.judged = judged;
@@ -357,9 +357,9 @@ impl Caching {
         self.leader = None;
     }
 
-    /// What the client of a miss is told.
-    pub(super) fn note(&self) -> &CacheNote {
-        self.similar.as_ref().map_or(&CacheNote::NONE, |similar| &similar.note)
+    /// What the client of a miss is told; `None` when it is nothing but that.
+    pub(super) fn note(&self) -> Option<&CacheNote> {
+        self.similar.as_ref().map(|similar| &similar.note)
     }
 
     /// Keeps a complete answer in the client's format. Whether it is one for others is found out now or

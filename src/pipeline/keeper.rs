@@ -56,8 +56,8 @@ impl Keeper {
         Keeper { caching, collected: Some(collected) }
     }
 
-    /// What a client of the stream is told of the cache.
-    pub(super) fn note(&self) -> &CacheNote {
+    /// What a client of the stream is told of the cache; `None` when it is nothing but that it missed.
+    pub(super) fn note(&self) -> Option<&CacheNote> {
         self.caching.note()
     }
 

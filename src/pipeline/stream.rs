@@ -256,7 +256,7 @@ impl StreamReply {
                 RawValue::from_string(serde_json::Value::from(text).to_string()).ok()
             });
         let keeper = self.keeper.take();
-        outcome.cache_debug = keeper.as_ref().and_then(|keeper| keeper.note().debug(None));
+        outcome.cache_debug = keeper.as_ref().and_then(|keeper| keeper.note()?.debug(None));
         let extra_fields = extra_fields(&self.call, &outcome, &self.headers);
         self.source.passage.finish(&extra_fields, &mut self.source.out);
         if let Some(mut keeper) = keeper {

@@ -197,14 +197,8 @@ impl Arrivals {
 
     /// The entry of this fingerprint, expired or not.
     pub(super) fn get(&self, fingerprint: &Fingerprint) -> Option<Entry> {
-        self.get_alive(fingerprint, i64::MIN)
-    }
-
-    /// The entry of this fingerprint, unless it has expired by `now_ms` (Unix milliseconds).
-    pub(super) fn get_alive(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Entry> {
         let (_, record) = self.find(fingerprint)?;
-        let arrival = record.arrival().filter(|_| record.expires_ms() > now_ms)?;
-        Some(arrival.to_entry())
+        Some(record.arrival()?.to_entry())
     }
 
     /// Whether this one is there.

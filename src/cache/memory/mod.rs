@@ -88,12 +88,21 @@ impl MemoryStore {
 
     /// The entry of exactly this request, unless it has expired by `now_ms` (Unix milliseconds).
     pub fn exact(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Arc<Entry>> {
-        let arrived = self.arrivals.lock().get_alive(fingerprint, now_ms);
-        if let Some(entry) = arrived {
+        self.exact_by(fingerprint, || now_ms)
+    }
+
+    /// The same with a clock, which is only looked at where there is an entry.
+    pub fn exact_by(
+        &self,
+        fingerprint: &Fingerprint,
+        now_ms: impl Fn() -> i64,
+    ) -> Option<Arc<Entry>> {
+        let arrived = self.arrivals.lock().get(fingerprint);
+        if let Some(entry) = arrived.filter(|entry| entry.expires_ms > now_ms()) {
             return Some(Arc::new(entry));
         }
         let kept = self.exact.get(fingerprint)?;
-        if kept.entry.expires_ms <= now_ms {
+        if kept.entry.expires_ms <= now_ms() {
             return None;
         }
         self.used(&kept);

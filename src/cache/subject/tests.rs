@@ -311,7 +311,7 @@ proptest! {
 proptest! {
     #[test]
     fn what_is_simple_is_normalised_as_everything_else(
-        words in prop::collection::vec("[a-zA-Z.~/]{1,9}|[\"\\\\`\u{7f}\u{e9}\u{1}]", 0..90),
+        words in prop::collection::vec("[a-zA-Z0-9.~/@\\[{]{1,9}|[\"\\\\`\u{7f}\u{e9}\u{1}]", 0..90),
         spaces in prop::collection::vec("[ \n]{0,2}|\r\n|\t", 1..9),
         (slash, letters) in (any::<bool>(), any::<bool>()),
     ) {
