@@ -165,10 +165,12 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
     }
     let (mut short, mut long) = ([0; 512], Vec::new());
     let room = short.get_mut(..text.len()).unwrap_or_else(|| {
-        long.resize(text.len(), 0);
+        long.resize(text.len().min(LONGEST_QUESTION), 0);
         &mut long
     });
-    let place = match fold_simple(text, room) {
+    // What has room here is no longer than it may be.
+    let simple = (room.len() == text.len()).then(|| fold_simple(text, room)).flatten();
+    let place = match simple {
         Some(folded) => asked.before_folded(folded),
         None => {
             let Some(question) = unescaped(text) else { return Ok(None) };

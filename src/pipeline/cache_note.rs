@@ -36,7 +36,8 @@ impl CacheNote {
         self.similarity.is_some()
     }
 
-    /// The value of `Cache-Status`. `entry` is what is served, `now_ms` for what is left of its life.
+    /// The value of `Cache-Status`; `None` if no header can carry it. `entry` is what is served, `now_ms` for what
+    /// is left of its life.
     pub(super) fn status(&self, entry: Option<&Entry>, now_ms: i64) -> Option<HeaderValue> {
         if entry.is_none() && self.reason.is_none() && !self.embedding_failed {
             return Some(MISS);
@@ -70,7 +71,7 @@ impl CacheNote {
         HeaderValue::try_from(status).ok()
     }
 
-    /// The value of `Cache-Status` of a request that went past the cache.
+    /// The same of a request that went past the cache.
     pub(super) fn past(reason: &str) -> Option<HeaderValue> {
         HeaderValue::try_from(format!("tollbridge; fwd=bypass; detail={reason}")).ok()
     }

@@ -302,9 +302,10 @@ impl Body for StreamReply {
             if !this.source.out.is_empty() {
                 this.last_sent = Instant::now();
                 let bytes = this.source.out.split().freeze();
-                match &mut this.keeper {
-                    Some(keeper) => keeper.push(&bytes, this.source.passage.texts()),
-                    None => this.source.passage.forget_texts(),
+                let passage = &mut this.source.passage;
+                let keeper = this.keeper.as_mut();
+                if !keeper.is_some_and(|keeper| keeper.push(&bytes, passage.texts())) {
+                    passage.forget_texts();
                 }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }

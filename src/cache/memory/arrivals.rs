@@ -197,8 +197,17 @@ impl Arrivals {
 
     /// The entry of this fingerprint, expired or not.
     pub(super) fn get(&self, fingerprint: &Fingerprint) -> Option<Entry> {
+        self.get_if(fingerprint, |_| true)
+    }
+
+    /// The same if it is wanted, by when it expires (Unix milliseconds).
+    pub(super) fn get_if(
+        &self,
+        fingerprint: &Fingerprint,
+        wanted: impl FnOnce(i64) -> bool,
+    ) -> Option<Entry> {
         let (_, record) = self.find(fingerprint)?;
-        Some(record.arrival()?.to_entry())
+        Some(record.arrival().filter(|_| wanted(record.expires_ms()))?.to_entry())
     }
 
     /// Whether this one is there.

@@ -97,12 +97,13 @@ impl MemoryStore {
         fingerprint: &Fingerprint,
         now_ms: impl Fn() -> i64,
     ) -> Option<Arc<Entry>> {
-        let arrived = self.arrivals.lock().get(fingerprint);
-        if let Some(entry) = arrived.filter(|entry| entry.expires_ms > now_ms()) {
+        let is_alive = |expires_ms| expires_ms > now_ms();
+        let arrived = self.arrivals.lock().get_if(fingerprint, is_alive);
+        if let Some(entry) = arrived {
             return Some(Arc::new(entry));
         }
         let kept = self.exact.get(fingerprint)?;
-        if kept.entry.expires_ms <= now_ms() {
+        if !is_alive(kept.entry.expires_ms) {
             return None;
         }
         self.used(&kept);

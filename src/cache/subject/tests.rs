@@ -312,10 +312,11 @@ proptest! {
     #[test]
     fn what_is_simple_is_normalised_as_everything_else(
         words in prop::collection::vec("[a-zA-Z0-9.~/@\\[{]{1,9}|[\"\\\\`\u{7f}\u{e9}\u{1}]", 0..90),
-        spaces in prop::collection::vec("[ \n]{0,2}|\r\n|\t", 1..9),
+        spaces in prop::collection::vec("[ \n]{0,2}|[ \r\n\t]{1,2}", 1..9),
+        first in "[ \n\t]?",
         (slash, letters) in (any::<bool>(), any::<bool>()),
     ) {
-        let mut text = String::new();
+        let mut text = first;
         for (number, word) in words.iter().enumerate() {
             text.push_str(word);
             text.push_str(&spaces[number % spaces.len()]);
@@ -336,7 +337,8 @@ proptest! {
         } else {
             let odd = text.trim() != text || text.is_empty() || text.contains("  ");
             let odd = odd || text.contains(['`', '\u{7f}', '\u{e9}', '\u{1}']) || text.contains("\n ");
-            let odd = odd || text.contains("\t ") || text.contains("\t\t") || text.contains("\n\t");
+            let tabs = ["\t ", "\r ", "\t\t", "\n\t", "\r\t"];
+            let odd = odd || tabs.iter().any(|two| text.contains(two));
             prop_assert!(odd || letters && text.contains('~'), "{text:?}");
         }
     }
@@ -389,4 +391,9 @@ fn how_long_a_question_is_does_not_depend_on_how_it_is_written() {
     assert_eq!(question(&"\\n\\u0041".repeat(900)).len(), 1_800);
     assert_eq!(&*question(&"a".repeat(2_001)), "");
     assert_eq!(&*question(&"\\u0041".repeat(2_001)), "");
+    for (piece, most) in [("\\\"a", 1_000), ("word\\nx", 333), ("aaaa aaaa\\na", 181)] {
+        let unescaped = piece.len() - 1;
+        assert_eq!(question(&piece.repeat(most)).len(), unescaped * most, "{piece}");
+        assert_eq!(&*question(&piece.repeat(most + 1)), "", "{piece}");
+    }
 }

@@ -161,7 +161,9 @@ impl<'a> Record<'a> {
         let (words, _) = fixed.as_chunks();
         let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
         let words = std::array::from_fn(|_| words.next().unwrap_or_default());
-        Some(Record { words, rest })
+        let record = Record { words, rest };
+        // Or walks would not come to their end.
+        (record.length() >= FIXED).then_some(record)
     }
 
     /// The request that it answers.
@@ -253,6 +255,7 @@ mod tests {
             numbers in prop::collection::vec(number(), 8),
             (usage_cost, cost, expires_ms) in any::<(Option<i64>, i64, i64)>(),
             (keeps_tools, is_json, form) in (any::<bool>(), any::<bool>(), 0..3_u8),
+            (names, latency_us, created_ms) in any::<([[u8; 16]; 2], u64, i64)>(),
         ) {
             let [scope, cache_key, question, provider, model] = &*texts else { unreachable!() };
             let usage = Usage {
@@ -267,8 +270,8 @@ mod tests {
                 cost: usage_cost.map(Cost),
             };
             let arrival = Arrival {
-                fingerprint: Fingerprint([1; 16]),
-                partition: Partition([2; 16]),
+                fingerprint: Fingerprint(names[0]),
+                partition: Partition(names[1]),
                 scope,
                 cache_key,
                 question: match is_json {
@@ -281,8 +284,8 @@ mod tests {
                 answer: &answer,
                 unread: Unread { form: form_of(form).unwrap(), keeps_tools, usage },
                 cost,
-                latency_us: 7,
-                created_ms: -1,
+                latency_us,
+                created_ms,
                 expires_ms,
             };
             let mut room = vec![0xff; most_bytes(&arrival) + 9];
