@@ -1,5 +1,7 @@
 //! The form in which two questions are the same.
 
+use crate::dialect::openai_chat::raw::before_backslash;
+
 /// Gives the text as all have it that ask the same, in parts. Case and white space make no other request,
 /// unless they carry meaning as in code.
 pub(super) fn normalise(text: &str, mut to: impl FnMut(&[u8])) {
@@ -52,7 +54,7 @@ fn unescape_simple(json: &[u8], room: &mut [u8]) -> Option<usize> {
         let before = match (rest.first_chunk::<8>(), to.first_chunk_mut()) {
             (Some(eight), Some(to)) => {
                 *to = *eight;
-                before_backslash(*eight)
+                before_backslash(eight)
             }
             _ => {
                 to.get_mut(..rest.len())?.copy_from_slice(rest);
@@ -80,15 +82,6 @@ fn unescape_simple(json: &[u8], room: &mut [u8]) -> Option<usize> {
             _ => {}
         }
     }
-}
-
-/// How many of these stand before the first backslash.
-fn before_backslash(eight: [u8; 8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    // A zero where there is one. The lowest zero gets its highest bit set, and nothing below it.
-    let zero_if = u64::from_le_bytes(eight) ^ (ONES * 0x5c);
-    let found = zero_if.wrapping_sub(ONES) & !zero_if & ONES << 7;
-    found.trailing_zeros() as usize / 8
 }
 
 /// A byte of ASCII text as all have it that ask the same.

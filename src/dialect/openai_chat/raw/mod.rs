@@ -4,6 +4,7 @@
 //! Key order, unknown fields, number spellings and cache markers survive, and a long prompt is never
 //! parsed into values and written again.
 
+mod eight;
 mod outline;
 mod plain;
 mod quotes;
@@ -13,6 +14,7 @@ mod response;
 mod stream;
 mod walk;
 
+pub use eight::before_backslash;
 pub use outline::{Ambiguous, Outline, OutlineMessage, OutlineMessages};
 pub use plain::{PlainChunks, UNSAID, is_plain_text, may_say_more};
 pub use request::RawRequest;
