@@ -54,12 +54,12 @@ impl Bypass {
 pub struct Subject {
     /// Where its answer is, or will be.
     pub place: Place,
-    question: Asked,
+    question: Wording,
 }
 
-/// Where a question is.
+/// A question as it was asked, and where that is.
 #[derive(Debug, Clone)]
-enum Asked {
+enum Wording {
     /// None is compared.
     Nothing,
     /// Between quotes of the request's body.
@@ -117,15 +117,15 @@ impl Subject {
     /// The question as it was asked; [`Question::NONE`] when only the exact request may be answered.
     pub fn question(&self) -> Question<'_> {
         match &self.question {
-            Asked::Nothing => Question::NONE,
-            Asked::Within(json) => Question::Json(json),
-            Asked::Made(text) => Question::Text(text),
+            Wording::Nothing => Question::NONE,
+            Wording::Within(json) => Question::Json(json),
+            Wording::Made(text) => Question::Text(text),
         }
     }
 
     /// One that only answers itself.
     fn alone(place: Place) -> Subject {
-        Subject { place, question: Asked::Nothing }
+        Subject { place, question: Wording::Nothing }
     }
 }
 
@@ -183,7 +183,7 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
             asked.before(&question)
         }
     };
-    Ok(Some(Subject { place, question: Asked::Within(body.slice_ref(text)) }))
+    Ok(Some(Subject { place, question: Wording::Within(body.slice_ref(text)) }))
 }
 
 /// Whether a question in JSON is certainly longer than [`LONGEST_QUESTION`], which its beginning shows unless
@@ -296,7 +296,7 @@ fn chat_subject(chat: &ChatRequest, asking: &Asking) -> Result<Subject, Bypass> 
             asked.byte(LAST_QUESTION);
             asked.author(last);
             let place = asked.before(&question);
-            Ok(Subject { place, question: Asked::Made(question) })
+            Ok(Subject { place, question: Wording::Made(question) })
         }
         Some(_) => Err(Bypass::Empty),
         // A picture, the result of a tool, an answer to be continued: the same or not at all.

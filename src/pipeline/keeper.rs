@@ -111,8 +111,8 @@ impl Collected {
         for run in &texts.runs {
             self.push_between(bytes.get(end..run.events.start)?)?;
             end = run.events.end;
-            let text = texts.said.get(said..run.said)?;
-            said = run.said;
+            let text = texts.said.get(said..run.said_end)?;
+            said = run.said_end;
             if self.is_within {
                 self.push(bytes.get(run.events.clone())?)?;
                 continue;

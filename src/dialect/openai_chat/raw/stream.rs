@@ -59,7 +59,7 @@ pub struct TextRun {
     /// Where the first one ends.
     pub first_end: usize,
     /// Where what they say ends in [`Texts::said`]. It begins where that of the run before ends.
-    pub said: usize,
+    pub said_end: usize,
 }
 
 impl Texts {
@@ -76,10 +76,10 @@ impl Texts {
         let first = text_end - text..text_end;
         self.said.extend_from_slice(written.get(first.clone()).unwrap_or_default());
         match self.runs.last_mut().filter(|run| run.events.end == start) {
-            Some(run) => (run.events.end, run.said) = (events.end, self.said.len()),
+            Some(run) => (run.events.end, run.said_end) = (events.end, self.said.len()),
             None => {
-                let (first_end, said) = (events.end, self.said.len());
-                self.runs.push(TextRun { events, first, first_end, said });
+                let (first_end, said_end) = (events.end, self.said.len());
+                self.runs.push(TextRun { events, first, first_end, said_end });
             }
         }
     }

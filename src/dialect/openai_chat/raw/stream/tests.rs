@@ -259,8 +259,8 @@ proptest! {
             let read = |json: &[u8]| -> String {
                 serde_json::from_slice(&[b"\"", json, b"\""].concat()).unwrap()
             };
-            prop_assert_eq!(&read(&said[begin..run.said]), &texts);
-            begin = run.said;
+            prop_assert_eq!(&read(&said[begin..run.said_end]), &texts);
+            begin = run.said_end;
             prop_assert!(texts.starts_with(&read(&out[run.first.clone()])));
             let first = &out[run.events.start..run.first_end];
             prop_assert_eq!(first.iter().position(|byte| *byte == b'\n'), Some(first.len() - 2));
