@@ -168,8 +168,9 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
         long.resize(text.len().min(LONGEST_QUESTION), 0);
         &mut long
     });
-    // What has room here is no longer than it may be.
-    let simple = (room.len() == text.len()).then(|| fold_simple(text, room)).flatten();
+    // One that is longer as it stands has no room, and may be too long.
+    let may_be_simple = text.len() <= LONGEST_QUESTION;
+    let simple = may_be_simple.then(|| fold_simple(text, room)).flatten();
     let place = match simple {
         Some(folded) => asked.before_folded(folded),
         None => {

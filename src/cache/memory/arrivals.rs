@@ -206,8 +206,9 @@ impl Arrivals {
         fingerprint: &Fingerprint,
         wanted: impl FnOnce(i64) -> bool,
     ) -> Option<Entry> {
-        let (_, record) = self.find(fingerprint)?;
-        Some(record.arrival().filter(|_| wanted(record.expires_ms()))?.to_entry())
+        let (_, record) =
+            self.find(fingerprint).filter(|(_, record)| wanted(record.expires_ms()))?;
+        Some(record.arrival()?.to_entry())
     }
 
     /// Whether this one is there.
