@@ -15,7 +15,7 @@ use crate::dialect::openai_chat::raw::{Outline, OutlineMessage, OutlineMessages,
 use crate::llm::{ChatRequest, EmbeddingInput, EmbeddingRequest, Message, Part, Request, Role};
 use bytes::Bytes;
 use canonical::Canonical;
-use normal::fold_simple;
+use normal::{SLACK, fold_simple};
 use smallvec::SmallVec;
 
 /// Why a request goes past the cache.
@@ -164,8 +164,8 @@ fn outline_subject(outline: Outline, asking: &Asking) -> Result<Option<Subject>,
         return Ok(Some(Subject::alone(asked.before_long(text))));
     }
     let (mut short, mut long) = ([0; 512], Vec::new());
-    let room = short.get_mut(..text.len()).unwrap_or_else(|| {
-        long.resize(text.len().min(LONGEST_QUESTION), 0);
+    let room = short.get_mut(..text.len() + SLACK).unwrap_or_else(|| {
+        long.resize(text.len().min(LONGEST_QUESTION) + SLACK, 0);
         &mut long
     });
     // One that is longer as it stands has no room, and may be too long.

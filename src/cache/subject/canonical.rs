@@ -1,6 +1,6 @@
 //! A request as the bytes that are hashed.
 
-use super::normal::normalise;
+use super::normal::{escape, normalise};
 use super::{Asking, NEUTRAL, Place};
 use crate::cache::digest::{DIGEST, Digest};
 use crate::cache::{Fingerprint, Partition};
@@ -23,9 +23,9 @@ pub(super) struct Canonical<'a> {
 const SMALL: usize = 256;
 
 /// What comes last: nothing, a question in the form in which two of them are the same, one as it is, or any
-/// that is similar.
+/// that is similar. 1 was such a form without escapes, in which names may still stand in stores.
 const NOTHING: u8 = 0;
-const NORMALISED: u8 = 1;
+const NORMALISED: u8 = 4;
 const AS_IT_IS: u8 = 2;
 const SIMILAR: u8 = 3;
 
@@ -52,7 +52,7 @@ impl<'a> Canonical<'a> {
     pub(super) fn before(&mut self, question: &str) -> Place {
         let partition = self.partition();
         self.byte(NORMALISED);
-        normalise(question, |part| self.append(part));
+        normalise(question, |part| escape(part, |part| self.append(part)));
         self.place(partition)
     }
 

@@ -1,4 +1,4 @@
-use super::normal::{fold_simple, normalise};
+use super::normal::{SLACK, escape, fold, fold_each, fold_simple, normalise};
 use super::*;
 use crate::cache::policy::fixture::policy;
 use crate::dialect::ClientDialect;
@@ -331,15 +331,62 @@ proptest! {
         let json = &json.as_bytes()[1..json.len() - 1];
         prop_assert_eq!(Question::Json(json).text(), &*text);
         let mut expected = Vec::new();
-        normalise(&text, |part| expected.extend_from_slice(part));
-        if let Some(folded) = fold_simple(json, &mut vec![0xff; json.len()]) {
+        normalise(&text, |part| escape(part, |part| expected.extend_from_slice(part)));
+        let (mut room, mut other) = (vec![0xff; json.len() + SLACK], vec![0xff; json.len()]);
+        let one_by_one = fold_each(json, &mut other).map(|end| &other[..end]);
+        let at_once = fold(json, &mut room).map(|end| &room[..end]);
+        prop_assert_eq!(one_by_one, at_once);
+        if let Some(folded) = fold_simple(json, &mut room) {
             prop_assert_eq!(folded, expected);
         } else {
-            let odd = text.trim() != text || text.is_empty() || text.contains("  ");
+            let odd = text.trim().is_empty() || text.contains("  ");
             let odd = odd || text.contains(['`', '\u{7f}', '\u{e9}', '\u{1}']) || text.contains("\n ");
             let tabs = ["\t ", "\r ", "\t\t", "\n\t", "\r\t"];
             let odd = odd || tabs.iter().any(|two| text.contains(two));
             prop_assert!(odd || letters && text.contains('~'), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_looked_at_together_is_folded_as_byte_by_byte() {
+    let pieces = [
+        " ",
+        "  ",
+        "A",
+        "`",
+        "\u{7f}",
+        "\u{e9}",
+        "\\\"",
+        "\\\\",
+        "\\\\n",
+        "\\\\\\n",
+        "\\/",
+        "\\n",
+        " \\n",
+        "\\n ",
+        "\\n\\n",
+        "\\n\\t",
+        "\\r\\n",
+        "\\t",
+        "\\b",
+        "\\u0041",
+        "\\n\\n ",
+        "\\\"\\n\\\"",
+        " a ",
+        " \\\" ",
+        "\\n`",
+    ];
+    for before in 0..135 {
+        for (first, second) in pieces.iter().flat_map(|one| pieces.map(|two| (*one, two))) {
+            for (between, after) in [(0, 0), (1, 70), (60, 1), (62, 3)] {
+                let a = |count| "a".repeat(count);
+                let json = [&a(before), first, &a(between), second, &a(after)].concat();
+                let (mut room, mut other) = (vec![0; json.len() + SLACK], vec![0; json.len()]);
+                let one_by_one = fold_each(json.as_bytes(), &mut other).map(|end| &other[..end]);
+                let at_once = fold(json.as_bytes(), &mut room).map(|end| &room[..end]);
+                assert_eq!(at_once, one_by_one, "{json:?}");
+            }
         }
     }
 }

@@ -10,11 +10,6 @@ pub(super) fn plain_bytes(bytes: &[u8; 8]) -> usize {
     before(is(word, b'"') | is(word, b'\\') | less(word, b' '))
 }
 
-/// How many of them stand before the first backslash.
-pub fn before_backslash(bytes: &[u8; 8]) -> usize {
-    before(is(u64::from_le_bytes(*bytes), b'\\'))
-}
-
 /// Sets the highest bit of the first byte that is less than that, and none before it.
 fn less(word: u64, than: u8) -> u64 {
     word.wrapping_sub(EACH * u64::from(than)) & !word

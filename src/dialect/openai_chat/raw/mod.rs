@@ -4,6 +4,8 @@
 //! Key order, unknown fields, number spellings and cache markers survive, and a long prompt is never
 //! parsed into values and written again.
 
+#[cfg(target_arch = "x86_64")]
+pub mod blocks;
 mod eight;
 mod outline;
 mod plain;
@@ -14,7 +16,6 @@ mod response;
 mod stream;
 mod walk;
 
-pub use eight::before_backslash;
 pub use outline::{Ambiguous, Outline, OutlineMessage, OutlineMessages};
 pub use plain::{PlainChunks, UNSAID, is_plain_text, may_say_more};
 pub use request::RawRequest;

@@ -1,6 +1,9 @@
 //! Where the strings of JSON end. Most are short, or have no quote in them; for long ones with many,
 //! 64 bytes are looked at together, where the processor can.
 
+#[cfg(target_arch = "x86_64")]
+use super::blocks;
+
 /// Bytes of a string that are looked at one by one: most strings end there, before anything faster has
 /// begun.
 const SHORT: usize = 24;
@@ -44,7 +47,7 @@ fn is_escaped(text: &[u8], at: usize) -> bool {
 #[cfg(target_arch = "x86_64")]
 fn first_quote_of_many(text: &[u8]) -> Option<usize> {
     match pulp::x86::V3::try_new() {
-        Some(v3) => v3.vectorize(blocks::FirstQuote { v3, text }),
+        Some(v3) => v3.vectorize(FirstQuote { v3, text }),
         None => each_quote(text),
     }
 }
@@ -59,65 +62,31 @@ fn each_quote(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'"', text).find(|at| !is_escaped(text, *at))
 }
 
-/// 64 bytes at once, each a bit of a number, the first the lowest.
+/// [`each_quote`], by blocks.
 #[cfg(target_arch = "x86_64")]
-mod blocks {
-    use pulp::NullaryFnOnce;
-    use pulp::x86::V3;
-    use std::arch::x86_64::__m256i;
+struct FirstQuote<'a> {
+    v3: pulp::x86::V3,
+    text: &'a [u8],
+}
 
-    /// [`super::each_quote`], by blocks.
-    pub(super) struct FirstQuote<'a> {
-        pub(super) v3: V3,
-        pub(super) text: &'a [u8],
-    }
+#[cfg(target_arch = "x86_64")]
+impl pulp::NullaryFnOnce for FirstQuote<'_> {
+    type Output = Option<usize>;
 
-    impl NullaryFnOnce for FirstQuote<'_> {
-        type Output = Option<usize>;
-
-        #[inline(always)]
-        fn call(self) -> Option<usize> {
-            let (blocks, rest) = self.text.as_chunks::<64>();
-            let mut last = [0; 64];
-            last.get_mut(..rest.len())?.copy_from_slice(rest);
-            let mut carry = 0;
-            for (number, block) in blocks.iter().chain([&last]).enumerate() {
-                let escaped = escaped(which(self.v3, block, b'\\'), &mut carry);
-                let ends = which(self.v3, block, b'"') & !escaped;
-                if ends != 0 {
-                    return Some(number * 64 + ends.trailing_zeros() as usize);
-                }
+    #[inline(always)]
+    fn call(self) -> Option<usize> {
+        let (blocks, rest) = self.text.as_chunks::<64>();
+        let mut last = [0; 64];
+        last.get_mut(..rest.len())?.copy_from_slice(rest);
+        let mut carry = 0;
+        for (number, block) in blocks.iter().chain([&last]).enumerate() {
+            let escaped = blocks::escaped(blocks::which(self.v3, block, b'\\'), &mut carry);
+            let ends = blocks::which(self.v3, block, b'"') & !escaped;
+            if ends != 0 {
+                return Some(number * 64 + ends.trailing_zeros() as usize);
             }
-            None
         }
-    }
-
-    /// Which bytes of the block are `byte`.
-    #[inline(always)]
-    fn which(v3: V3, block: &[u8; 64], byte: u8) -> u64 {
-        let [low, high]: [__m256i; 2] = pulp::cast(*block);
-        let byte = v3.avx._mm256_set1_epi8(byte.cast_signed());
-        let low = v3.avx2._mm256_movemask_epi8(v3.avx2._mm256_cmpeq_epi8(low, byte));
-        let high = v3.avx2._mm256_movemask_epi8(v3.avx2._mm256_cmpeq_epi8(high, byte));
-        u64::from(high.cast_unsigned()) << 32 | u64::from(low.cast_unsigned())
-    }
-
-    /// Which bytes are escaped, by a backslash that is not escaped itself. `carry` is 1 when the block's
-    /// first byte is, by the last one of the block before, and becomes that of the next block.
-    ///
-    /// One subtraction goes through all runs of backslashes, as in simdjson's `json_escape_scanner`. What
-    /// it leaves of a run that begins with an even bit is the run, and of one that begins with an odd bit
-    /// only the bit after it. Where that differs from the odd bits are the first, third, fifth backslash
-    /// of either, which escape, and the byte after an odd number of them, which is escaped.
-    #[inline(always)]
-    fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
-        const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
-        // One that is escaped begins no run.
-        let runs = backslashes & !*carry;
-        let escaping_or_after = (runs << 1 | ODD).wrapping_sub(runs) ^ ODD;
-        let escaped = escaping_or_after ^ (backslashes | *carry);
-        *carry = (escaping_or_after & backslashes) >> 63;
-        escaped
+        None
     }
 }
 
@@ -142,7 +111,7 @@ mod tests {
         assert_eq!(first_quote(text), expected, "as called: {text:?}");
         #[cfg(target_arch = "x86_64")]
         if let Some(v3) = pulp::x86::V3::try_new() {
-            assert_eq!(v3.vectorize(blocks::FirstQuote { v3, text }), expected, "blocks: {text:?}");
+            assert_eq!(v3.vectorize(FirstQuote { v3, text }), expected, "blocks: {text:?}");
         }
         let json = [b"\"", text].concat();
         assert_eq!(end_of_string(&json), expected.map_or(json.len(), |found| found + 2));
