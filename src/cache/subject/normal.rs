@@ -26,7 +26,7 @@ pub(super) fn normalise(text: &str, mut to: impl FnMut(&[u8])) {
     }
 }
 
-/// Gives the text as JSON has it between quotes, in parts, if it has no control characters.
+/// Gives the text in parts, with its quotes and backslashes as JSON has them.
 pub(super) fn escape(text: &[u8], mut to: impl FnMut(&[u8])) {
     let mut from = 0;
     for at in memchr::memchr2_iter(b'"', b'\\', text) {
@@ -41,7 +41,7 @@ pub(super) fn escape(text: &[u8], mut to: impl FnMut(&[u8])) {
 pub(super) const SLACK: usize = 64;
 
 /// The same as [`normalise`] and [`escape`] for a question between the quotes of JSON that is simple, as most are:
-/// printable ASCII with the usual escapes, no code, and white space that is easily told from it. `None` for others.
+/// ASCII with the usual escapes, no code, and white space that is easily told from it. `None` for others.
 /// `room` has [`SLACK`] bytes more than the question.
 pub(super) fn fold_simple<'a>(json: &[u8], room: &'a mut [u8]) -> Option<&'a [u8]> {
     let end = fold(json, room)?;
@@ -75,8 +75,8 @@ pub(super) fn fold_each(json: &[u8], room: &mut [u8]) -> Option<usize> {
                 end = write_escape(*letter, after, room, end)?;
                 after
             }
-            [b' ', b' ', ..] | [b'`', ..] => return None,
-            [byte @ b' '..=b'~', after @ ..] => {
+            [b'\\'] | [b' ', b' ', ..] | [b'`', ..] => return None,
+            [byte @ b' '..=0x7f, after @ ..] => {
                 *room.get_mut(end)? = byte.to_ascii_lowercase();
                 end += 1;
                 after
@@ -87,7 +87,7 @@ pub(super) fn fold_each(json: &[u8], room: &mut [u8]) -> Option<usize> {
 }
 
 /// Writes what stands for a backslash and this letter, and says where that ends. `None` for other escapes than the
-/// usual ones, and for lines that may be indented.
+/// usual ones, and for white space that may be an indentation.
 #[inline(always)]
 fn write_escape(letter: u8, after: &[u8], room: &mut [u8], end: usize) -> Option<usize> {
     match (letter, after) {
@@ -126,7 +126,7 @@ impl pulp::NullaryFnOnce for FoldBlocks<'_> {
     fn call(self) -> Option<usize> {
         let FoldBlocks { v3, json, room } = self;
         let (mut rest, mut end) = (json, 0);
-        // Whether what comes next stands behind a space.
+        // Whether what comes next stands behind a space that is written as one.
         let mut space = 0;
         while !rest.is_empty() {
             let mut last = [b'.'; 64];
@@ -137,10 +137,10 @@ impl pulp::NullaryFnOnce for FoldBlocks<'_> {
                     (&last, rest.len())
                 }
             };
-            let printable = blocks::above(v3, block, b' ' - 1) & !blocks::which(v3, block, 0x7f);
+            let text = blocks::above(v3, block, b' ' - 1);
             let spaces = blocks::which(v3, block, b' ');
             let gaps = spaces & (spaces << 1 | space);
-            if !printable | blocks::which(v3, block, b'`') | gaps != 0 {
+            if !text | blocks::which(v3, block, b'`') | gaps != 0 {
                 return None;
             }
             let backslashes = blocks::which(v3, block, b'\\');

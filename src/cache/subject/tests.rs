@@ -308,13 +308,31 @@ proptest! {
     }
 }
 
+/// What the quick way makes of a question in JSON, which is the same byte by byte and 64 at once, and what every other
+/// question is made.
+fn both_ways(json: &str) -> (Option<Vec<u8>>, Vec<u8>) {
+    let (mut room, mut other) = (vec![0xff; json.len() + SLACK], vec![0xff; json.len()]);
+    let one_by_one = fold_each(json.as_bytes(), &mut other).map(|end| &other[..end]);
+    let at_once = fold(json.as_bytes(), &mut room).map(|end| &room[..end]);
+    assert_eq!(one_by_one, at_once, "{json:?}");
+    let text: String = serde_json::from_str(&format!("\"{json}\"")).unwrap();
+    assert_eq!(Question::Json(json.as_bytes()).text(), text);
+    let mut expected = Vec::new();
+    normalise(&text, |part| escape(part, |part| expected.extend_from_slice(part)));
+    (fold_simple(json.as_bytes(), &mut room).map(<[u8]>::to_vec), expected)
+}
+
 proptest! {
     #[test]
     fn what_is_simple_is_normalised_as_everything_else(
-        words in prop::collection::vec("[a-zA-Z0-9.~/@\\[{]{1,9}|[\"\\\\`\u{7f}\u{e9}\u{1}]", 0..90),
-        spaces in prop::collection::vec("[ \n]{0,2}|[ \r\n\t]{1,2}", 1..9),
+        words in prop::collection::vec(prop_oneof![
+            30 => "[a-zA-Z0-9.~/@\\[{]{1,9}", 10 => "[\"\\\\]{1,3}", 1 => "[`\u{e9}\u{1}\u{8}\u{c}]",
+        ], 0..90),
+        spaces in prop::collection::vec(prop_oneof![
+            20 => "[ \n]?", 1 => "[ \n]{0,2}|[ \r\n\t]{1,2}",
+        ], 1..9),
         first in "[ \n\t]?",
-        (slash, letters) in (any::<bool>(), any::<bool>()),
+        (slash, letters) in (any::<bool>(), prop::bool::weighted(0.1)),
     ) {
         let mut text = first;
         for (number, word) in words.iter().enumerate() {
@@ -328,21 +346,14 @@ proptest! {
         if letters {
             json = json.replace('~', "\\u007e");
         }
-        let json = &json.as_bytes()[1..json.len() - 1];
-        prop_assert_eq!(Question::Json(json).text(), &*text);
-        let mut expected = Vec::new();
-        normalise(&text, |part| escape(part, |part| expected.extend_from_slice(part)));
-        let (mut room, mut other) = (vec![0xff; json.len() + SLACK], vec![0xff; json.len()]);
-        let one_by_one = fold_each(json, &mut other).map(|end| &other[..end]);
-        let at_once = fold(json, &mut room).map(|end| &room[..end]);
-        prop_assert_eq!(one_by_one, at_once);
-        if let Some(folded) = fold_simple(json, &mut room) {
+        let (folded, expected) = both_ways(&json[1..json.len() - 1]);
+        if let Some(folded) = folded {
             prop_assert_eq!(folded, expected);
         } else {
             let odd = text.trim().is_empty() || text.contains("  ");
-            let odd = odd || text.contains(['`', '\u{7f}', '\u{e9}', '\u{1}']) || text.contains("\n ");
-            let tabs = ["\t ", "\r ", "\t\t", "\n\t", "\r\t"];
-            let odd = odd || tabs.iter().any(|two| text.contains(two));
+            let odd = odd || text.contains(['`', '\u{e9}', '\u{1}', '\u{8}', '\u{c}']);
+            let gaps = ["\n ", "\t ", "\r ", "\t\t", "\n\t", "\r\t"];
+            let odd = odd || gaps.iter().any(|two| text.contains(two));
             prop_assert!(odd || letters && text.contains('~'), "{text:?}");
         }
     }
@@ -353,8 +364,15 @@ fn what_is_looked_at_together_is_folded_as_byte_by_byte() {
     let pieces = [
         " ",
         "  ",
+        " a ",
         "A",
+        "Z",
+        "[",
+        "@",
+        "{",
         "`",
+        "```",
+        "```A  b",
         "\u{7f}",
         "\u{e9}",
         "\\\"",
@@ -362,33 +380,57 @@ fn what_is_looked_at_together_is_folded_as_byte_by_byte() {
         "\\\\n",
         "\\\\\\n",
         "\\/",
+        "\\/ ",
         "\\n",
         " \\n",
         "\\n ",
+        "\\n A",
         "\\n\\n",
-        "\\n\\t",
+        "\\n\\tA",
         "\\r\\n",
-        "\\t",
+        " \\t",
         "\\b",
+        "\\f",
         "\\u0041",
-        "\\n\\n ",
         "\\\"\\n\\\"",
-        " a ",
         " \\\" ",
-        "\\n`",
     ];
-    for before in 0..135 {
+    let mut folded = 0;
+    for before in (0..4).chain(58..68).chain(122..132) {
         for (first, second) in pieces.iter().flat_map(|one| pieces.map(|two| (*one, two))) {
             for (between, after) in [(0, 0), (1, 70), (60, 1), (62, 3)] {
                 let a = |count| "a".repeat(count);
                 let json = [&a(before), first, &a(between), second, &a(after)].concat();
-                let (mut room, mut other) = (vec![0; json.len() + SLACK], vec![0; json.len()]);
-                let one_by_one = fold_each(json.as_bytes(), &mut other).map(|end| &other[..end]);
-                let at_once = fold(json.as_bytes(), &mut room).map(|end| &room[..end]);
-                assert_eq!(at_once, one_by_one, "{json:?}");
+                if let (Some(quick), other) = both_ways(&json) {
+                    assert_eq!(quick, other, "{json:?}");
+                    assert!(!quick.is_empty(), "{json:?}");
+                    folded += 1;
+                }
             }
         }
     }
+    assert!(folded > 20_000, "{folded}");
+}
+
+#[test]
+fn a_question_is_the_same_however_its_letters_are_written() {
+    let ask = |json: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{json}"}}]}}"#);
+        outlined(&body).map(|subject| subject.unwrap().place)
+    };
+    for (usual, other) in [
+        (r#"Say \"Hi\" \\ now"#, r#"\u0053ay \u0022hi\" \\ now "#),
+        (r"a\\n\nb", r"\u0061\\n \nb"),
+        (r"a/b", r"A\/\u0062"),
+    ] {
+        assert_eq!(ask(usual).unwrap(), ask(other).unwrap(), "{usual} {other}");
+    }
+    // What is escaped in one is written out in the other.
+    assert_ne!(ask(r#"a\"b"#).unwrap(), ask(r#"\u0061\\\"b"#).unwrap());
+    assert_ne!(ask(r#"\u0061\"b"#).unwrap(), ask(r#"a\\\"b"#).unwrap());
+    assert_ne!(ask(r"a\nb").unwrap(), ask(r"a\\nb").unwrap());
+    assert_eq!(ask(" ").unwrap_err(), Bypass::Empty);
+    assert_eq!(ask(r"\n").unwrap_err(), Bypass::Empty);
 }
 
 #[test]

@@ -75,11 +75,11 @@ impl pulp::NullaryFnOnce for FirstQuote<'_> {
 
     #[inline(always)]
     fn call(self) -> Option<usize> {
-        let (blocks, rest) = self.text.as_chunks::<64>();
+        let (whole, rest) = self.text.as_chunks::<64>();
         let mut last = [0; 64];
         last.get_mut(..rest.len())?.copy_from_slice(rest);
         let mut carry = 0;
-        for (number, block) in blocks.iter().chain([&last]).enumerate() {
+        for (number, block) in whole.iter().chain([&last]).enumerate() {
             let escaped = blocks::escaped(blocks::which(self.v3, block, b'\\'), &mut carry);
             let ends = blocks::which(self.v3, block, b'"') & !escaped;
             if ends != 0 {
