@@ -6,7 +6,6 @@
 
 #[cfg(target_arch = "x86_64")]
 pub mod blocks;
-mod eight;
 mod outline;
 mod plain;
 mod quotes;

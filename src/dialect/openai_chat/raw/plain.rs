@@ -1,7 +1,6 @@
 //! Answers and chunks that are nothing but text, told from all others without decoding them: most are,
 //! and what the cache keeps of them needs no more.
 
-use super::eight::plain_bytes;
 use super::walk::Walk;
 use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
@@ -201,6 +200,18 @@ fn length_of_string(json: &[u8]) -> Option<usize> {
     }
     debug_assert!(json.get(..at).is_some_and(|text| !Walk::new(text).ends_within_a_string()));
     Some(at)
+}
+
+/// How many of the bytes of a string in JSON stand for themselves before one that does not: a quote, a
+/// backslash or a control character. All are looked at at once, which is done for every chunk.
+fn plain_bytes(bytes: &[u8; 8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(*bytes);
+    // Sets the highest bit of the first byte that is less than that, and none before it.
+    let less = |word: u64, than: u8| word.wrapping_sub(EACH * u64::from(than)) & !word;
+    let is = |byte: u8| less(word ^ (EACH * u64::from(byte)), 1);
+    let found = (is(b'"') | is(b'\\') | less(word, b' ')) & (EACH << 7);
+    found.trailing_zeros() as usize / 8
 }
 
 fn outline_of_plain_chunk(chunk: &[u8]) -> Option<Outline<'_>> {
