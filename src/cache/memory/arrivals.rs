@@ -2,7 +2,8 @@
 //!
 //! Most never are asked for, and what keeping one costs is mostly memory that the processor does not have
 //! at hand. So an answer is copied once, behind the one before, into a large segment that is written in
-//! order, and its place is one slot of a table. When room is needed the oldest segment goes as a whole.
+//! order, whose next part the processor fetches ahead, and its place is one slot of a table. When room is
+//! needed the oldest segment goes as a whole.
 //! What is asked for again moves to the entries that stay as long as they are used.
 //!
 //! A segment is held until nothing in it is there any more: one answer with a long life keeps the room of those

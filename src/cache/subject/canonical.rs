@@ -23,7 +23,7 @@ pub(super) struct Canonical<'a> {
 const SMALL: usize = 256;
 
 /// What comes last: nothing, a question in the form in which two of them are the same, one as it is, or any
-/// that is similar. 1 was such a form without escapes, in which names may still stand in stores.
+/// that is similar. 1 stood for that form without its escapes: stores may still have such names.
 const NOTHING: u8 = 0;
 const NORMALISED: u8 = 4;
 const AS_IT_IS: u8 = 2;
