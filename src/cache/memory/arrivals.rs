@@ -8,16 +8,16 @@
 //!
 //! A segment is held until nothing in it is there any more: one answer with a long life keeps the room of those
 //! around it that have expired, until the oldest segment goes. One that does not fit into the rest of a segment
-//! leaves that rest empty.
+//! leaves that rest empty, and so does what follows in a segment that was made for a very large one.
 
+mod places;
 mod record;
 
 #[cfg(test)]
 mod tests;
 
 use crate::cache::{Arrival, Entry, Fingerprint};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
+use places::{MOST_SEGMENTS, Place, Places, REACH, STEP};
 use record::Record;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -28,8 +28,6 @@ const SEGMENT: u64 = 256 << 10;
 const LEAST: u64 = 4 << 10;
 /// The part of the store's room that is theirs, however many other entries there are: an eighth.
 const SHARE: u64 = 8;
-/// A table grows by moving all of its slots while everybody waits: in many small ones that is microseconds.
-const TABLES: usize = 64;
 
 /// Answers as they came.
 #[derive(Debug)]
@@ -38,22 +36,13 @@ pub(super) struct Arrivals {
     segments: VecDeque<Segment>,
     /// The number of the first segment.
     first: u64,
-    /// Places of segments before the first are of nothing that is there, and go when a table is full.
-    tables: Vec<HashTable<Place>>,
+    /// Those of segments before the first are of nothing that is there.
+    places: Places,
     /// Bytes of the whole store.
     max_bytes: u64,
     held: u64,
     bytes: u64,
     count: u64,
-}
-
-/// Where an answer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    segment: u64,
-    offset: u32,
-    /// Of its fingerprint, so that a table can grow without looking at the records.
-    tag: u32,
 }
 
 #[derive(Debug)]
@@ -80,7 +69,7 @@ impl Arrivals {
         Arrivals {
             segments: VecDeque::new(),
             first: 0,
-            tables: (0..TABLES).map(|_| HashTable::new()).collect(),
+            places: Places::new(),
             max_bytes,
             held: 0,
             bytes: 0,
@@ -109,7 +98,7 @@ impl Arrivals {
         self.max_bytes / SHARE
     }
 
-    /// Adds one, in the place of one of the same fingerprint.
+    /// Adds one, in the place of one of the same fingerprint, and seldom of [another](places).
     ///
     /// # Errors
     /// It does not fit in the last segment.
@@ -120,41 +109,27 @@ impl Arrivals {
             // A few of them have room in the share.
             return Err(Full((self.share() / 4).clamp(LEAST, SEGMENT).max(most as u64)));
         };
-        let segment = self.first + self.segments.len() as u64 - 1;
-        let place = Place { segment, offset, tag: tag(&arrival.fingerprint) };
+        let segments = self.segments();
+        let place = Place::new(segments.end - 1, offset);
         self.bytes += length as u64;
         self.count += 1;
-        let (segments, first) = (&self.segments, self.first);
-        let same = |other: &Place| {
-            other.tag == place.tag
-                && record_at(segments, first, other)
-                    .is_some_and(|record| record.fingerprint() == arrival.fingerprint)
+        let same = |other: Place| {
+            record_at(&self.segments, self.first, other)
+                .is_some_and(|record| record.fingerprint() == arrival.fingerprint)
         };
-        let table = &mut self.tables[table_of(&arrival.fingerprint)];
-        if table.len() == table.capacity() {
-            table.retain(|place| place.segment >= first);
-            // Or it would be full again after a few.
-            let more = table.len() / 4 + 1;
-            if table.capacity() - table.len() < more {
-                table.reserve(more, |place| hash(place.tag));
-            }
-        }
-        let replaced = match table.entry(hash(place.tag), same, |place| hash(place.tag)) {
-            Slot::Vacant(slot) => {
-                slot.insert(place);
-                None
-            }
-            Slot::Occupied(mut slot) => Some(std::mem::replace(slot.get_mut(), place)),
-        };
+        let replaced = self.places.put(&arrival.fingerprint, place, same, &segments);
         if let Some(replaced) = replaced {
-            self.count_out(&replaced);
-            self.free_if_empty(replaced.segment);
+            self.count_out(replaced);
+            self.free_if_empty(self.first + replaced.after(self.first) as u64);
         }
         Ok(())
     }
 
     /// Adds a segment of so many bytes.
     pub(super) fn grow(&mut self, bytes: u64) {
+        if self.segments.len() as u64 == MOST_SEGMENTS {
+            self.drop_oldest(0);
+        }
         self.held += cost(bytes);
         self.push(vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)].into());
     }
@@ -168,7 +143,7 @@ impl Arrivals {
         self.bytes -= oldest.bytes;
         self.trim();
         if self.count == 0 {
-            self.tables.fill_with(HashTable::new);
+            self.places.clear();
         }
         match oldest.room {
             Some(room) if room.len() as u64 == wanted => {
@@ -182,8 +157,12 @@ impl Arrivals {
     }
 
     fn push(&mut self, room: Box<[u8]>) {
-        // What is left of the last one stays empty.
-        let last = self.first + self.segments.len() as u64;
+        let last = self.segments().end;
+        if last.is_multiple_of(MOST_SEGMENTS) {
+            self.places.forget(&self.segments());
+        }
+        self.shrink_places(last);
+        // What is left of the one before stays empty.
         self.segments.push_back(Segment {
             room: Some(room),
             end: 0,
@@ -221,7 +200,7 @@ impl Arrivals {
     /// Removes the one of this fingerprint; whether there was one.
     pub(super) fn remove(&mut self, fingerprint: &Fingerprint) -> bool {
         let found = self.find(fingerprint).map(|(place, _)| place);
-        found.is_some_and(|place| self.remove_at(&place))
+        found.is_some_and(|place| self.remove_at(place))
     }
 
     /// The numbers of the segments, for walks through them.
@@ -258,69 +237,66 @@ impl Arrivals {
     fn remove_in(&mut self, segment: u64, wanted: impl Fn(&Record) -> bool) -> u64 {
         let records = self.records(segment).filter(|(_, record)| wanted(record));
         let places: Vec<Place> = records.map(|(place, _)| place).collect();
-        places.iter().filter(|place| self.remove_at(place)).count() as u64
+        let removed = places.into_iter().filter(|place| self.remove_at(*place)).count() as u64;
+        if removed > 0 {
+            self.shrink_places(segment);
+        }
+        removed
+    }
+
+    /// One of the tables of places, another for every segment.
+    fn shrink_places(&mut self, segment: u64) {
+        self.places.shrink(segment, self.count, &self.segments());
     }
 
     /// The records of a segment that are there.
     fn records(&self, segment: u64) -> impl Iterator<Item = (Place, Record<'_>)> {
-        let mut offset = 0;
+        let mut offset = 0_usize;
         let all = std::iter::from_fn(move || {
-            let mut place = Place { segment, offset, tag: 0 };
-            let record = record_at(&self.segments, self.first, &place)?;
-            place.tag = tag(&record.fingerprint());
-            offset += u32::try_from(record.length()).ok()?;
+            let place = (offset < REACH).then(|| Place::new(segment, offset))?;
+            let record = record_at(&self.segments, self.first, place)?;
+            offset += record.length().next_multiple_of(STEP);
             Some((place, record))
         });
         all.filter(|(place, record)| {
-            let table = &self.tables[table_of(&record.fingerprint())];
-            table.find(hash(place.tag), |other| other == place).is_some()
+            self.places.of(&record.fingerprint()).any(|other| other == *place)
         })
     }
 
     fn find(&self, fingerprint: &Fingerprint) -> Option<(Place, Record<'_>)> {
-        let tag = tag(fingerprint);
-        let mut found = None;
-        self.tables[table_of(fingerprint)].find(hash(tag), |place| {
-            if place.tag == tag {
-                found = record_at(&self.segments, self.first, place)
-                    .filter(|record| record.fingerprint() == *fingerprint)
-                    .map(|record| (*place, record));
-            }
-            found.is_some()
-        });
-        found
+        self.places.of(fingerprint).find_map(|place| {
+            let record = record_at(&self.segments, self.first, place)?;
+            (record.fingerprint() == *fingerprint).then_some((place, record))
+        })
     }
 
-    fn remove_at(&mut self, place: &Place) -> bool {
+    fn remove_at(&mut self, place: Place) -> bool {
         let removed = self.unlist(place);
         if removed {
-            self.free_if_empty(place.segment);
+            self.free_if_empty(self.first + place.after(self.first) as u64);
+            if self.count == 0 {
+                self.places.clear();
+            }
         }
         removed
     }
 
     /// Takes a record out of its table and the counts.
-    fn unlist(&mut self, place: &Place) -> bool {
+    fn unlist(&mut self, place: Place) -> bool {
         let Some(record) = record_at(&self.segments, self.first, place) else { return false };
-        let table = &mut self.tables[table_of(&record.fingerprint())];
-        let Ok(slot) = table.find_entry(hash(place.tag), |other| other == place) else {
+        if !self.places.remove(&record.fingerprint(), place) {
             return false;
-        };
-        slot.remove();
-        if table.capacity() > 64 && table.len() < table.capacity() / 4 {
-            table.shrink_to_fit(|place| hash(place.tag));
         }
         self.count_out(place);
         true
     }
 
-    fn count_out(&mut self, place: &Place) {
+    fn count_out(&mut self, place: Place) {
         let record = record_at(&self.segments, self.first, place);
         let bytes = record.map_or(0, |record| record.length() as u64);
         self.bytes -= bytes;
         self.count -= 1;
-        let at = index(place.segment, self.first);
-        if let Some(segment) = at.and_then(|at| self.segments.get_mut(at)) {
+        if let Some(segment) = self.segments.get_mut(place.after(self.first)) {
             segment.count -= 1;
             segment.bytes -= bytes;
         }
@@ -331,13 +307,17 @@ impl Arrivals {
         let is_last = number + 1 == self.first + self.segments.len() as u64;
         let segment = index(number, self.first).and_then(|at| self.segments.get_mut(at));
         let Some(segment) = segment.filter(|segment| segment.count == 0) else { return };
-        if is_last {
+        let length = segment.room.as_ref().map_or(0, |room| room.len() as u64);
+        // A larger one has room that no place can tell.
+        if is_last && length <= SEGMENT {
             // It is written to again, from its beginning.
             segment.end = 0;
             segment.soonest_ms = i64::MAX;
             return;
         }
-        self.held -= segment.room.take().map_or(0, |room| cost(room.len() as u64));
+        if segment.room.take().is_some() {
+            self.held -= cost(length);
+        }
         self.trim();
     }
 
@@ -349,7 +329,7 @@ impl Arrivals {
     }
 }
 
-/// Bytes that a segment takes with its part of the tables; estimated.
+/// Bytes that a segment takes with its part of the tables; estimated, for answers of some 700 bytes and more.
 pub(super) fn cost(bytes: u64) -> u64 {
     bytes + bytes / 16
 }
@@ -367,14 +347,14 @@ pub(super) enum Dropped {
 
 impl Segment {
     /// Writes an answer behind the last one. Its offset, and how many bytes it took.
-    fn write(&mut self, arrival: &Arrival, most: usize) -> Option<(u32, usize)> {
+    fn write(&mut self, arrival: &Arrival, most: usize) -> Option<(usize, usize)> {
         let room = self.room.as_mut()?.get_mut(self.end..)?;
-        if room.len() < most {
+        if room.len() < most || self.end >= REACH {
             return None;
         }
-        let offset = u32::try_from(self.end).ok()?;
+        let offset = self.end;
         let length = record::write(arrival, room)?;
-        self.end += length;
+        self.end = (offset + length).next_multiple_of(STEP).min(self.room.as_ref()?.len());
         self.count += 1;
         self.bytes += length as u64;
         self.soonest_ms = self.soonest_ms.min(arrival.expires_ms);
@@ -402,26 +382,11 @@ const LINE: usize = 64;
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 4 << 10;
 
-fn record_at<'a>(segments: &'a VecDeque<Segment>, first: u64, place: &Place) -> Option<Record<'a>> {
-    let segment = segments.get(index(place.segment, first)?)?;
+fn record_at<'a>(segments: &'a VecDeque<Segment>, first: u64, place: Place) -> Option<Record<'a>> {
+    let segment = segments.get(place.after(first))?;
     Record::first(segment.room.as_ref()?.get(place.offset as usize..segment.end)?)
 }
 
 fn index(segment: u64, first: u64) -> Option<usize> {
     usize::try_from(segment.checked_sub(first)?).ok()
-}
-
-/// Fingerprints are hashes already: any part of one is as good as another.
-fn tag(fingerprint: &Fingerprint) -> u32 {
-    let [a, b, c, d, ..] = fingerprint.0;
-    u32::from_le_bytes([a, b, c, d])
-}
-
-fn table_of(fingerprint: &Fingerprint) -> usize {
-    usize::from(fingerprint.0[4]) % TABLES
-}
-
-/// The table wants its bits at both ends.
-fn hash(tag: u32) -> u64 {
-    u64::from(tag) << 32 | u64::from(tag)
 }
