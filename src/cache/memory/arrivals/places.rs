@@ -260,6 +260,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::memory::tests::Dice;
     use proptest::prelude::*;
 
     /// Of this table and tag.
@@ -360,14 +361,10 @@ mod tests {
 
     #[test]
     fn few_are_lost_and_the_tables_stay_small_while_the_oldest_go() {
-        let mut dice = 7_u64;
-        let mut fingerprint = || {
-            // Marsaglia's xorshift.
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            let [a, b, c, d, e, ..] = dice.to_le_bytes();
-            super::tests::fingerprint(e, u32::from_le_bytes([a, b, c, d]) >> 6)
+        let mut dice = Dice::new(7);
+        let mut any = || {
+            let [a, b, c, d, e, ..] = dice.roll().to_le_bytes();
+            fingerprint(e, u32::from_le_bytes([a, b, c, d]) >> 6)
         };
         const SEGMENT: u64 = 200;
         // From tables that have just grown to such as will soon.
@@ -378,9 +375,7 @@ mod tests {
                 let segments = (segment + 1).saturating_sub(alive)..segment + 1;
                 for step in 0..SEGMENT as usize {
                     let place = Place::new(segment, step * STEP);
-                    lost += u64::from(
-                        places.put(&fingerprint(), place, |_| false, &segments).is_some(),
-                    );
+                    lost += u64::from(places.put(&any(), place, |_| false, &segments).is_some());
                 }
             }
             let put = 5 * alive * SEGMENT;
