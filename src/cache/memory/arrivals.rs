@@ -120,7 +120,7 @@ impl Arrivals {
         let replaced = self.places.put(&arrival.fingerprint, place, same, &segments);
         if let Some(replaced) = replaced {
             self.count_out(replaced);
-            self.free_if_empty(self.first + replaced.after(self.first) as u64);
+            self.free_if_empty(replaced.after(self.first));
         }
         Ok(())
     }
@@ -170,8 +170,8 @@ impl Arrivals {
             bytes: 0,
             soonest_ms: i64::MAX,
         });
-        if last > self.first {
-            self.free_if_empty(last - 1);
+        if let Some(before) = self.segments.len().checked_sub(2) {
+            self.free_if_empty(before);
         }
     }
 
@@ -273,7 +273,7 @@ impl Arrivals {
     fn remove_at(&mut self, place: Place) -> bool {
         let removed = self.unlist(place);
         if removed {
-            self.free_if_empty(self.first + place.after(self.first) as u64);
+            self.free_if_empty(place.after(self.first));
             if self.count == 0 {
                 self.places.clear();
             }
@@ -303,10 +303,10 @@ impl Arrivals {
     }
 
     /// Gives back the room of a segment in which nothing is there any more.
-    fn free_if_empty(&mut self, number: u64) {
-        let is_last = number + 1 == self.first + self.segments.len() as u64;
-        let segment = index(number, self.first).and_then(|at| self.segments.get_mut(at));
-        let Some(segment) = segment.filter(|segment| segment.count == 0) else { return };
+    fn free_if_empty(&mut self, at: usize) {
+        let is_last = at + 1 == self.segments.len();
+        let segment = self.segments.get_mut(at).filter(|segment| segment.count == 0);
+        let Some(segment) = segment else { return };
         let length = segment.room.as_ref().map_or(0, |room| room.len() as u64);
         // A larger one has room that no place can tell.
         if is_last && length <= SEGMENT {
