@@ -2,13 +2,14 @@
 //!
 //! Most never are asked for, and what keeping one costs is mostly memory that the processor does not have
 //! at hand. So an answer is copied once, behind the one before, into a large segment that is written in
-//! order, whose next part the processor fetches ahead, and its place is one slot of a table. When room is
-//! needed the oldest segment goes as a whole.
+//! order, whose next part the processor fetches ahead, and its place is one slot of a table (see
+//! `places.rs`). When room is needed the oldest segment goes as a whole.
 //! What is asked for again moves to the entries that stay as long as they are used.
 //!
 //! A segment is held until nothing in it is there any more: one answer with a long life keeps the room of those
 //! around it that have expired, until the oldest segment goes. One that does not fit into the rest of a segment
-//! leaves that rest empty, and so does what follows in a segment that was made for a very large one.
+//! leaves that rest empty. In a segment that was made for a very large one and has room left for others, those take
+//! no more than the first 256 KiB: places tell no more.
 
 mod places;
 mod record;
