@@ -415,7 +415,8 @@ fn threads_meet_without_harm() {
     let in_rows = (0..3).filter_map(|number| store.partitions.get(&partition(number)));
     assert_eq!(in_rows.map(|rows| rows.len() as u64).sum::<u64>(), rows);
     assert_eq!((store.fill().entries, rows + without), (entries, entries));
-    assert!(rows > 0 && without > 0 && taken(&store) <= size * 300);
+    assert!(rows > 0 && without > 0, "{rows} with a vector, {without} without");
+    assert!(taken(&store) <= size * 300, "{} of {}", taken(&store), size * 300);
     assert_eq!(store.clear(&Clear::Everything), entries);
     assert_eq!(store.fill(), Fill::default());
 }
@@ -425,11 +426,12 @@ const ARRIVED: i64 = 6;
 
 fn write_at_random(store: &MemoryStore, seed: u64) {
     let mut dice = Dice::new(seed);
-    for _ in 0..4000 {
+    for step in 0..4000 {
         let number = dice.roll() % 500;
         let expires_ms = if dice.roll().is_multiple_of(4) { 50 } else { 100 };
         match dice.roll() % 200 {
-            0 => store.clear(&Clear::Scope("a".into())),
+            // It takes all that is unread, and some is to be there at the end.
+            0 if step < 3000 => store.clear(&Clear::Scope("a".into())),
             1 => store.remove_expired(50),
             2..20 => store.clear(&Clear::One(fingerprint(number))),
             20..80 => {
