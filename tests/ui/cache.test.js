@@ -1,7 +1,7 @@
 // The cache page and what the other pages say of the cache: empty, filled by real requests, cleared, set.
 
 import assert from 'node:assert/strict';
-import { barriers, onPage, overflowing } from './support/browser.js';
+import { barriers, getsTheFocus, onPage, overflowing } from './support/browser.js';
 import { MODELS, USAGE } from './support/gateway.js';
 import { createWorld } from './support/world.js';
 
@@ -141,7 +141,7 @@ onPage(world, 'settings: wrong values are named, right ones hold and leave the o
   await dialog.getByLabel('Threshold').fill('7');
   await dialog.getByRole('button', { name: 'Save settings' }).click();
   await dialog.getByText('Give a number from 0 to 1.').waitFor();
-  assert.equal(await dialog.getByLabel('Threshold').evaluate((field) => field === document.activeElement), true);
+  await getsTheFocus(dialog.getByLabel('Threshold'));
   await dialog.getByLabel('Threshold').fill('0.9');
   await dialog.getByLabel('Kept for').fill('2h');
   await dialog.getByLabel('Shared by').selectOption('team');

@@ -76,6 +76,21 @@ export function onPage(world, name, settings, run) {
   });
 }
 
+/**
+ * Waits until an element has the focus. A dialog takes it after it is shown, and gives it back in a
+ * task after it is gone, so that a look at that moment may come too early.
+ */
+export async function getsTheFocus(locator) {
+  const page = locator.page();
+  const element = await locator.elementHandle();
+  try {
+    await page.waitForFunction((wanted) => wanted === document.activeElement, element);
+  } catch (error) {
+    const instead = await page.evaluate(() => document.activeElement.outerHTML.slice(0, 160));
+    throw new Error(`${locator} does not get the focus, which is at ${instead}`, { cause: error });
+  }
+}
+
 /** What axe finds that keeps somebody from using the page. */
 export async function barriers(page) {
   await page.evaluate(AXE);
