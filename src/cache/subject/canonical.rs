@@ -2,16 +2,17 @@
 
 use super::normal::{escape, normalise};
 use super::{Asking, NEUTRAL, Place};
-use crate::cache::digest::{DIGEST, Digest};
+use crate::cache::digest::{DIGEST, Digest, Digests};
 use crate::cache::{Fingerprint, Partition};
 use crate::dialect::openai_chat::raw::OutlineMessage;
 use crate::llm::{ChatRequest, Data, Extra, Message, Part, ResponseFormat, Role, Tool, ToolChoice};
 
 /// A request and its hard filters, as bytes that two requests have in common only if they are the same: every
 /// text is preceded by its length, every list by its count or each of its items by a mark, and what comes last by
-/// its kind. None of it is held but its digest.
+/// its kind. In place of a long text there may be its tag. None of it is held but its digest.
 #[derive(Clone)]
 pub(super) struct Canonical<'a> {
+    digests: &'a Digests,
     digest: Digest,
     /// What is to be appended: most of it comes in a few bytes at once.
     small: [u8; SMALL],
@@ -22,19 +23,20 @@ pub(super) struct Canonical<'a> {
 /// Bytes that are appended together.
 const SMALL: usize = 256;
 
-/// What comes last: nothing, a question in the form in which two of them are the same, one as it is, or any
-/// that is similar. 1 stood for that form without its escapes: stores may still have such names.
+/// What comes last: nothing, a question in the form in which two of them are the same, one as it is or its tag, or
+/// any that is similar. 1 stood for that form without its escapes: stores may still have such names.
 const NOTHING: u8 = 0;
 const NORMALISED: u8 = 4;
 const AS_IT_IS: u8 = 2;
 const SIMILAR: u8 = 3;
+const TAG: u8 = 5;
 
 impl<'a> Canonical<'a> {
     /// Of what is asked of this target.
     pub(super) fn new(asking: &Asking<'a>) -> Self {
         let Asking { policy, digests, provider, model, embedding_model } = asking;
-        let mut canonical =
-            Canonical { digest: digests.begin(), small: [0; SMALL], filled: 0, embedding_model };
+        let (digest, small) = (digests.begin(), [0; SMALL]);
+        let mut canonical = Canonical { digests, digest, small, filled: 0, embedding_model };
         let config = &policy.config;
         for filter in [
             &*config.vector_store_namespace,
@@ -63,7 +65,10 @@ impl<'a> Canonical<'a> {
 
     /// The same of one that only answers itself, as bytes.
     pub(super) fn before_long(&mut self, question: &[u8]) -> Place {
-        self.ends_with(AS_IT_IS, question)
+        match self.digests.tag(question) {
+            Some(tag) => self.ends_with(TAG, &tag),
+            None => self.ends_with(AS_IT_IS, question),
+        }
     }
 
     /// This is all that is asked.
@@ -150,7 +155,10 @@ impl<'a> Canonical<'a> {
             }
             None => {
                 self.append(&count);
-                self.append(bytes);
+                match self.digests.tag(bytes) {
+                    Some(tag) => self.append(&tag),
+                    None => self.append(bytes),
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 use super::normal::{SLACK, escape, fold, fold_each, fold_simple, normalise};
 use super::*;
+use crate::cache::SECRET;
 use crate::cache::policy::fixture::policy;
 use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
@@ -8,8 +9,9 @@ use crate::llm::Extra;
 use crate::llm::{Operation, Wire};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
-const OWN: Digests = Digests::Own([1, 2, 3, 4]);
+static OWN: LazyLock<Digests> = LazyLock::new(|| Digests::of_secret(&[1; SECRET]));
 
 fn asking(policy: &Policy) -> Asking<'_> {
     let (provider, model, embedding_model) = ("openai", "gpt-4o-mini", "minilm");
