@@ -1,6 +1,7 @@
 use super::normal::{SLACK, escape, fold, fold_each, fold_simple, normalise};
 use super::*;
 use crate::cache::SECRET;
+use crate::cache::digest::fixture::with_and_without_gmac;
 use crate::cache::policy::fixture::policy;
 use crate::dialect::ClientDialect;
 use crate::dialect::openai_chat::OpenaiChat;
@@ -275,6 +276,36 @@ fn a_long_question_is_answered_exactly_or_not_at_all() {
 }
 
 /// The same in fewer words.
+/// Names that stores have: the first half of BLAKE3 where nodes share them, and those of a secret with and without
+/// GMAC.
+#[test]
+fn names_of_long_requests_stay_as_they_are() {
+    let [fast, plain] = with_and_without_gmac(7);
+    let policy = policy();
+    let said = |system: &str, question: &str| {
+        let system = json!({"role": "system", "content": system});
+        let question = json!({"role": "user", "content": question});
+        let body = json!({"model": "gpt-4o-mini", "messages": [system, question]}).to_string();
+        let request = RawRequest::parse(Operation::Chat, body.into()).unwrap();
+        [&Digests::Shared, &plain, &fast].map(|digests| {
+            let asking = Asking { digests, ..asking(&policy) };
+            let outline = request.outline().unwrap();
+            let subject = Subject::of_outline(outline, &asking).unwrap().unwrap();
+            subject.place.fingerprint.to_id()
+        })
+    };
+    let (brief, long) = ("Be brief.", "a".repeat(2_048));
+    let shared = "965adc5c-31fd-4176-f542-8b36e1a4bd3d";
+    let own = "1674e318-6db4-d0ff-7cba-bbc7f30b36c0";
+    assert_eq!(said(brief, &long[..2_001]), [shared, own, own]);
+    let shared = "61a5c645-69dc-520d-f418-6b0463e8eae2";
+    let own = ["6f26b5f6-06b5-b689-9ba2-a0dade7e1220", "225370aa-d952-5ee7-48cd-50c914247590"];
+    assert_eq!(said(brief, &long), [shared, own[0], own[1]]);
+    let shared = "d516c2ce-b2b2-d505-f07a-937932b816c3";
+    let own = ["aa535c2f-4c8e-52cc-21f9-3925d21ec13b", "9adc4836-9070-38a1-eb37-7f309e910aea"];
+    assert_eq!(said(&long, "When?"), [shared, own[0], own[1]]);
+}
+
 #[test]
 fn all_counts_that_was_said_before_however_long_it_is() {
     let ask = |system: &str, question: &str| {
