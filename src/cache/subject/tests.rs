@@ -275,7 +275,6 @@ fn a_long_question_is_answered_exactly_or_not_at_all() {
     );
 }
 
-/// The same in fewer words.
 /// Names that stores have: the first half of BLAKE3 where nodes share them, and those of a secret with and without
 /// GMAC.
 #[test]
