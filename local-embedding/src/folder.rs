@@ -116,6 +116,23 @@ impl Folder {
         let lowercase = limits.do_lower_case;
         Ok(Folder { name, path, config, tokenizer, pooling, max_tokens, lowercase })
     }
+
+    /// Eight hexadecimal digits that differ when anything differs on which vectors depend. Reads the files again,
+    /// a part at a time: they are large.
+    pub(super) fn digest(&self) -> Result<String, LoadError> {
+        let Folder { pooling, max_tokens, lowercase, .. } = self;
+        let mut all = blake3::Hasher::new();
+        all.update(format!("{pooling:?} {max_tokens} {lowercase}").as_bytes());
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            let file = self.path.join(name);
+            let mut one = blake3::Hasher::new();
+            let read =
+                std::fs::File::open(&file).and_then(|open| one.update_reader(open).map(|_| ()));
+            read.map_err(|error| LoadError::new(&file, format!("cannot be read: {error}")))?;
+            all.update(one.finalize().as_bytes());
+        }
+        Ok(all.finalize().to_hex()[..8].to_owned())
+    }
 }
 
 /// The folders of the steps that have files.

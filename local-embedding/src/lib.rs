@@ -39,8 +39,9 @@ impl LocalModel {
     /// Checks the folder's files and loads the weights. Reads some hundred megabytes: not for an
     /// event loop. An error names the file and what is wrong with it, for the operator.
     pub fn load(folder: &Path) -> Result<LocalModel, LoadError> {
-        let Folder { name, path, config, tokenizer, pooling, max_tokens, lowercase } =
-            Folder::read(folder)?;
+        let read = Folder::read(folder)?;
+        let name = format!("{}@{}", read.name, read.digest()?);
+        let Folder { path, config, tokenizer, pooling, max_tokens, lowercase, .. } = read;
         let dimension = config.hidden_size;
         let bert = Bert::load(&path, &config)?;
         let model = Model { bert, tokenizer, pooling, lowercase };
@@ -54,7 +55,8 @@ impl LocalModel {
         self.dimension
     }
 
-    /// The folder's name.
+    /// The folder's name and a part of a digest of all that its vectors depend on, so that those of two models are
+    /// told apart though their folders are named alike: `all-MiniLM-L6-v2@1d2c3b4a`.
     pub fn name(&self) -> &str {
         &self.name
     }

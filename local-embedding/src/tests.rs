@@ -273,6 +273,45 @@ fn pooling_names_case_and_prefix_are_as_the_folder_says() {
 }
 
 #[test]
+fn the_name_tells_models_apart_whatever_their_folder_is_called() {
+    let name = |folder: &Tiny| {
+        let name = LocalModel::load(&folder.0).unwrap().name().to_owned();
+        let digest = name.strip_prefix(folder.0.file_name().unwrap().to_str().unwrap()).unwrap();
+        assert!(digest.len() == 9 && digest.starts_with('@'), "{name}");
+        digest.to_owned()
+    };
+    let folder = Tiny::new();
+    let mut seen = vec![name(&folder)];
+    assert_eq!(name(&Tiny::new()), seen[0]);
+    folder.write("README.md", "It says nothing of vectors.");
+    assert_eq!(name(&folder), seen[0]);
+    let read = |file: &str| fs::read_to_string(folder.0.join(file)).unwrap();
+    let changes: [(&str, Vec<u8>); 5] = [
+        (
+            "config.json",
+            read("config.json").replace("gelu\",", "gelu\",\"layer_norm_eps\":1e-5,").into(),
+        ),
+        (
+            "tokenizer.json",
+            read("tokenizer.json").replace("\"a\":3,\"b\":4", "\"a\":4,\"b\":3").into(),
+        ),
+        ("1_Pooling/config.json", br#"{"pooling_mode":"cls"}"#.to_vec()),
+        ("sentence_bert_config.json", br#"{"do_lower_case":true}"#.to_vec()),
+        ("sentence_bert_config.json", br#"{"do_lower_case":true,"max_seq_length":4}"#.to_vec()),
+    ];
+    for (file, content) in changes {
+        folder.write(file, content);
+        let name = name(&folder);
+        assert!(!seen.contains(&name), "{file}");
+        seen.push(name);
+    }
+    let mut weights = fs::read(folder.0.join("model.safetensors")).unwrap();
+    *weights.last_mut().unwrap() ^= 1;
+    folder.write("model.safetensors", weights);
+    assert!(!seen.contains(&name(&folder)));
+}
+
+#[test]
 fn a_missing_file_is_named() {
     for name in [
         "modules.json",
