@@ -6,17 +6,22 @@ HOST ?= localhost
 PORT ?= 8080
 APP_DIR ?=
 
-.PHONY: run demo test check lint ui bench bless types
+# Where the binary that is built finds it.
+MODEL := $(CARGO_TARGET_DIR)/release/embedding-model
+
+.PHONY: run demo test check lint ui embedding-model bench bless types
 
 ## Build everything and serve on http://localhost:8080 with embedded SQLite.
 run: ui
 	cargo build --release --locked
+	@$(fetch_model)
 	$(CARGO_TARGET_DIR)/release/tollbridge --host $(HOST) --port $(PORT) --log-style pretty \
 		$(if $(APP_DIR),--app-dir $(APP_DIR))
 
 ## Serve with the mock provider and the article's setup: traffic, cost and failover with no API key.
 demo: ui
 	cargo build --release --locked --workspace
+	@$(fetch_model)
 	python3 demo/demo.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
 		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider --port $(PORT)
 
@@ -37,6 +42,16 @@ ui:
 	@if [ ! -f web-ui/package.json ]; then exit 0; \
 	elif command -v npm >/dev/null; then cd web-ui && npm ci --ignore-scripts --no-audit --no-fund && npm run build; \
 	else echo "npm is not installed: the gateway is built without its dashboard (install Node.js 20 or newer)"; fi
+
+## Fetch the model with which the semantic cache knows similar questions (87 MiB).
+embedding-model:
+	python3 local-embedding/fetch_model.py $(MODEL)
+
+# One that is there may be another.
+define fetch_model
+[ -d $(MODEL) ] || python3 local-embedding/fetch_model.py $(MODEL) || \
+	echo "without an embedding model the semantic cache answers exact requests only (make embedding-model)"
+endef
 
 ## Write the dashboard's TypeScript types from the Rust ones.
 types:

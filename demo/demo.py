@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Shows the gateway with no API key: the mock provider behind it, the article's setup, and traffic in
 which OpenAI fails now and then so that Anthropic takes over, a key of Gemini is rate limited and
-rests, and a trial key reaches its limit. Ends with Ctrl-C or after an hour, and ends what it started."""
+rests, a trial key reaches its limit, and what customers ask again is answered from the semantic cache. Ends
+with Ctrl-C or after an hour, and ends what it started."""
 
 import argparse
 import http.client
@@ -18,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 MOCK_PORT = 19201
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gemini/v1beta"}
 # The gateway would warn of keys whose ids are their secrets, so each has a secret of its own.
-SECRETS = {name: f"sk-bf-demo-{name}" for name in ("vk-prod", "vk-backup", "vk-trial")}
+SECRETS = {name: f"sk-bf-demo-{name}" for name in ("vk-prod", "vk-backup", "vk-support", "vk-trial")}
 # How often each is used, in calls.
-SHARES = {"vk-prod": 16, "vk-backup": 12, "vk-trial": 1}
+SHARES = {"vk-prod": 16, "vk-backup": 12, "vk-support": 12, "vk-trial": 1}
 VIRTUAL_KEYS = {
     "vk-prod": {
         "description": "The product: half OpenAI, the rest Anthropic and Gemini",
@@ -37,13 +38,34 @@ VIRTUAL_KEYS = {
         "rate_limit": {"request_max_limit": 10000, "request_reset_duration": "1h"},
         "provider_configs": [{"provider": "openai", "weight": 0.8}, {"provider": "anthropic", "weight": 0.2}],
     },
+    "vk-support": {
+        "description": "Customers' questions, of which many have been asked before",
+        "budget": {"max_limit": 10, "reset_duration": "1M"},
+        "semantic_cache": True,
+        "provider_configs": [{"provider": "anthropic", "weight": 1, "allowed_models": ["claude-3-5-haiku-20241022"]}],
+    },
     "vk-trial": {
         "description": "A few calls for those who only try it out",
         "rate_limit": {"request_max_limit": 50, "request_reset_duration": "1h"},
         "provider_configs": [{"provider": "google", "weight": 1, "allowed_models": ["gemini-1.5-flash"]}],
     },
 }
-MODELS = {"vk-trial": "gemini-1.5-flash"}
+MODELS = {"vk-support": "claude-3-5-haiku-20241022", "vk-trial": "gemini-1.5-flash"}
+# In other words the same, at other numbers or with a "not" another question.
+QUESTIONS = [
+    "How can I cancel my subscription?",
+    "What is the way to cancel my subscription?",
+    "Why was my card declined?",
+    "What is the reason my card was declined?",
+    "I was charged twice for my order",
+    "My order was charged two times",
+    "How do I reset my password?",
+    "how do i reset my password",
+    "Cancel my order",
+    "Do not cancel my order",
+    "Where is my order {number}?",
+    "How much do {number} licences cost?",
+]
 # Milliseconds to the first token, so that the lines of the providers lie apart.
 DELAYS = {"openai": 140, "anthropic": 260, "gemini": 60}
 CYCLE = 60
@@ -101,10 +123,13 @@ def script(trouble):
 
 def call(port):
     name = random.choices(list(SHARES), SHARES.values())[0]
+    content = "Say something about bridges."
+    if name == "vk-support":
+        content = random.choice(QUESTIONS).format(number=random.randint(2, 9999))
     body = {
         "model": MODELS.get(name, "gpt-4o-mini"),
         "stream": random.random() < 0.5,
-        "messages": [{"role": "user", "content": "Say something about bridges."}],
+        "messages": [{"role": "user", "content": content}],
     }
     ask(port, "POST", "/v1/chat/completions", body, SECRETS[name])
 

@@ -76,6 +76,8 @@ pub struct Folders {
     pub app_dir: PathBuf,
     /// What the environment names.
     pub named: Option<PathBuf>,
+    /// Where the binary lies, with which one may be shipped.
+    pub binary: Option<PathBuf>,
 }
 
 /// What is known of the local engine.
@@ -170,7 +172,8 @@ impl Cache {
             Ok(model) => {
                 let dimension = model.dimension();
                 let name = model.name().to_owned();
-                tracing::info!(model = name, dimension, "semantic cache: local embeddings");
+                let folder = folder.display();
+                tracing::info!(model = name, dimension, %folder, "semantic cache: local embeddings");
                 self.local.store(Some(Arc::new(model)));
                 self.engine.lock().unwrap_or_else(PoisonError::into_inner).problem = None;
             }
@@ -196,14 +199,16 @@ impl Cache {
         if !config.embedding_model.is_empty() {
             return Some(self.folders.app_dir.join(Path::new(&config.embedding_model)));
         }
-        let usual = self.folders.app_dir.join(USUAL_FOLDER);
-        self.folders.named.clone().or_else(|| usual.is_dir().then_some(usual))
+        let Folders { app_dir, named, binary } = &self.folders;
+        let usual = [Some(app_dir), binary.as_ref()].into_iter().flatten();
+        let mut usual = usual.map(|folder| folder.join(USUAL_FOLDER));
+        named.clone().or_else(|| usual.find(|folder| folder.is_dir()))
     }
 }
 
-/// Where a model is looked for in the app dir.
+/// Where a model is looked for in the app dir, and beside the binary.
 const USUAL_FOLDER: &str = "embedding-model";
 
 const NO_MODEL: &str = "no embedding model: set `provider` and `embedding_model` of the plugin \
     semantic_cache, or put a sentence-transformers folder at <app-dir>/embedding-model (or name one in \
-    TOLLBRIDGE_EMBEDDING_MODEL)";
+    TOLLBRIDGE_EMBEDDING_MODEL, or have it beside the binary)";

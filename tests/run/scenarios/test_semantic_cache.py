@@ -1,14 +1,19 @@
 """The semantic cache with the engine inside of the gateway: what is served, what is not, and why."""
 
+import contextlib
 import itertools
+import os
+import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import openai
 import pytest
 
 from harness.cache import (
     ARTICLE, MODEL, PARAPHRASES, TRAPS, ask, entries, local_engine, put_embedder,
-    put_key, put_plugin, report, status,
+    put_key, put_plugin, report, status, wait_for,
 )  # fmt: skip
 from harness.gateway import hello
 
@@ -28,15 +33,16 @@ def key(gateway):
     return put_key(gateway, f"vk-{next(NUMBER)}")
 
 
-@pytest.mark.parametrize("folder", ["environment", "app-dir"])
+@pytest.mark.parametrize("folder", ["environment", "app-dir", "binary"])
 def test_one_switch_is_enough(world, mock, model, folder):
-    """No plugin is configured: the model is named by the environment, or lies in the app-dir."""
+    """No plugin is configured: the model is named by the environment, or lies in the app-dir or beside the binary."""
     app_dir = f"switch-{folder}"
     env = {"TOLLBRIDGE_EMBEDDING_MODEL": str(model)} if folder == "environment" else {}
-    if not env:
+    if folder == "app-dir":
         (world.dir / app_dir).mkdir()
         (world.dir / app_dir / "embedding-model").symlink_to(model)
-    gateway = world.start_gateway(app_dir, **env)
+    with binary_beside(world, model if folder == "binary" else None):
+        gateway = world.start_gateway(app_dir, **env)
     gateway.set_up(mock)
     put_key(gateway, "vk-switch")
     asked, stored = PARAPHRASES[0]
@@ -44,6 +50,53 @@ def test_one_switch_is_enough(world, mock, model, folder):
     hit = ask(gateway, "vk-switch", asked)
     assert hit.is_hit and hit.id == kept.id
     gateway.process.stop()
+
+
+def test_the_operators_own_model_comes_before_the_one_beside_the_binary(world, model):
+    (world.dir / "own" / "embedding-model").mkdir(parents=True)
+    with binary_beside(world, model):
+        gateway = world.start_gateway("own")
+    gateway.put_virtual_key("vk-own", {"semantic_cache": True})
+    problem = wait_for(lambda: status(gateway)["embedding_problem"], "the problem of an empty folder")
+    assert problem.startswith(f"{world.dir}/own/embedding-model/modules.json: cannot be read")
+    gateway.process.stop()
+
+
+def test_vectors_of_another_model_are_none_of_ones_own(world, mock, model):
+    """The operator puts another model, whose vectors are as long, where the one before was."""
+    folder = world.dir / "replaced" / "embedding-model"
+    shutil.copytree(model, folder, copy_function=os.symlink)
+    gateway = world.start_gateway("replaced")
+    gateway.set_up(mock)
+    put_key(gateway, "vk-replaced")
+    name = status(gateway)["embedding_model"]
+    asked, stored = PARAPHRASES[0]
+    first = ask(gateway, "vk-replaced", stored)
+    gateway.process.stop()
+    pooling = folder / "1_Pooling" / "config.json"
+    pooling.unlink()
+    pooling.write_text('{"pooling_mode": "cls"}')
+    gateway = world.start_gateway("replaced")
+    wait_for(lambda: status(gateway)["embedding_model"], "an embedding model")
+    assert status(gateway)["embedding_model"] != name
+    asked = ask(gateway, "vk-replaced", asked)
+    assert not asked.is_hit and asked.similarity is None
+    assert ask(gateway, "vk-replaced", stored).id == first.id, "exact hits need no vector"
+    gateway.process.stop()
+
+
+@contextlib.contextmanager
+def binary_beside(world, model):
+    """Starts what is started meanwhile as a copy of the binary that lies beside this model, if there is one."""
+    binary = world.gateway_bin
+    if model:
+        folder = Path(tempfile.mkdtemp(dir=world.dir))
+        (folder / "embedding-model").symlink_to(model)
+        world.gateway_bin = shutil.copy(binary, folder)
+    try:
+        yield
+    finally:
+        world.gateway_bin = binary
 
 
 @pytest.mark.parametrize(("asked", "stored"), PARAPHRASES)
