@@ -51,8 +51,8 @@ VIRTUAL_KEYS = {
     },
 }
 MODELS = {"vk-support": "claude-3-5-haiku-20241022", "vk-trial": "gemini-1.5-flash"}
-# In other words the same, at other numbers or with a "not" another question.
-QUESTIONS = [
+# In other words the same, with a "not" another question.
+ASKED_AGAIN = [
     "How can I cancel my subscription?",
     "What is the way to cancel my subscription?",
     "Why was my card declined?",
@@ -63,9 +63,8 @@ QUESTIONS = [
     "how do i reset my password",
     "Cancel my order",
     "Do not cancel my order",
-    "Where is my order {number}?",
-    "How much do {number} licences cost?",
 ]
+ASKED_ONCE = ["Where is my order {}?", "How much do {} licences cost?", "Why is invoice {} so high?"]
 # Milliseconds to the first token, so that the lines of the providers lie apart.
 DELAYS = {"openai": 140, "anthropic": 260, "gemini": 60}
 CYCLE = 60
@@ -125,7 +124,7 @@ def call(port):
     name = random.choices(list(SHARES), SHARES.values())[0]
     content = "Say something about bridges."
     if name == "vk-support":
-        content = random.choice(QUESTIONS).format(number=random.randint(2, 9999))
+        content = random.choice(random.choice((ASKED_AGAIN, ASKED_ONCE))).format(random.randint(2, 9999))
     body = {
         "model": MODELS.get(name, "gpt-4o-mini"),
         "stream": random.random() < 0.5,
