@@ -1,4 +1,4 @@
-//! The parts of a semantic look-up that cost processor time: the search among 100,000 entries, and the
+//! The parts of a semantic look-up that cost processor time: the search among up to 100,000 entries, and the
 //! embedding of a question where `TOLLBRIDGE_TEST_MODEL` names a model folder. Prints what it measures;
 //! part of `make bench`.
 
@@ -14,18 +14,19 @@ use tollbridge::cache::memory::MemoryStore;
 use tollbridge::cache::{Entry, Fingerprint, Partition};
 use tollbridge::llm::Wire;
 
-const ENTRIES: u32 = 100_000;
 const DIMENSIONS: usize = 384;
-/// Questions come in topics; so do these vectors.
-const TOPICS: u32 = 1_000;
+/// Questions come in topics; so do these vectors. Entries of each.
+const TOPIC: u32 = 100;
 const PARTITION: Partition = Partition([7; 16]);
 
 fn main() {
-    search();
+    for entries in [256, 1_000, 4_000, 100_000] {
+        search(entries);
+    }
     embedding();
 }
 
-fn search() {
+fn search(entries: u32) {
     let mut random = rand::rngs::SmallRng::seed_from_u64(7);
     let mut vector = |around: Option<&[f32]>| -> Vec<f32> {
         let spread = if around.is_some() { 0.6 } else { 1.0 };
@@ -37,10 +38,10 @@ fn search() {
             None => unit(noise.collect()),
         }
     };
-    let topics: Vec<Vec<f32>> = (0..TOPICS).map(|_| vector(None)).collect();
+    let topics: Vec<Vec<f32>> = (0..entries.div_ceil(TOPIC)).map(|_| vector(None)).collect();
     let store = MemoryStore::new(u64::MAX);
-    for number in 0..ENTRIES {
-        let vector = vector(Some(&topics[(number % TOPICS) as usize]));
+    for number in 0..entries {
+        let vector = vector(Some(&topics[number as usize % topics.len()]));
         store.put(Arc::new(entry(number)), Some(vector.into()));
     }
     let mut taken = Vec::new();
@@ -51,7 +52,7 @@ fn search() {
         found += store.nearest(&PARTITION, &vector, 5, 0.8, 0).len();
         taken.push(start.elapsed());
     }
-    report(&format!("Search among {ENTRIES} entries of {DIMENSIONS} dimensions"), taken);
+    report(&format!("Search among {entries} entries of {DIMENSIONS} dimensions"), taken);
     println!("  (found {found} entries in 500 searches)");
 }
 
@@ -79,7 +80,7 @@ fn report(what: &str, mut taken: Vec<Duration>) {
     taken.sort();
     let at =
         |share: usize| taken[(taken.len() * share / 100).min(taken.len() - 1)].as_secs_f64() * 1e3;
-    println!("{what}: {:.2} ms p50, {:.2} ms p99", at(50), at(99));
+    println!("{what}: {:.3} ms p50, {:.3} ms p99", at(50), at(99));
 }
 
 fn unit(vector: Vec<f32>) -> Vec<f32> {
