@@ -68,7 +68,7 @@ bench:
 	cargo build --release --locked --workspace
 	python3 bench/bench.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
 		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider
-	python3 bench/cache.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
-		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider
 	tests/run/setup_cache.sh
+	python3 bench/cache.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
+		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider --model tests/run/.venv-cache/all-MiniLM-L6-v2
 	tests/run/with_stores.py cargo bench --locked --bench cache

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Measures what the semantic cache costs: an exact hit against `GET /health`, and the CPU time that it
-adds to a miss. Started by `make bench` after bench.py, with the same binaries.
+adds to a miss, also when similar questions are looked for. Started by `make bench` after bench.py, with the
+same binaries.
 """
 
 import argparse
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import statistics
@@ -18,6 +20,11 @@ from pathlib import Path
 from bench import GATEWAY_PORT, MOCK_PORT, VIRTUAL_KEY, Process, admin, body, quantile, setup_gateway, wait_for
 
 CACHED = "vk-cached"
+# Looks for similar questions as well.
+SIMILAR = "vk-similar"
+# Seconds that an embedding takes, roughly.
+EMBEDDING = 0.01
+QUESTIONS = Path(__file__).parent.parent / "tests/cache/pairs.json"
 CHAT = "/v1/chat/completions"
 # Mebibytes, few enough to be filled in some seconds.
 MAX_SIZE = 24
@@ -142,6 +149,61 @@ def miss_costs(pids, size, streams, connections, keys, seconds):
     return off, off + more, 1 + more / off
 
 
+class Questions:
+    """Questions like those of people, one at a time, no two of them alike."""
+
+    def __init__(self):
+        self.asked = [pair["asked"] for pair in json.loads(QUESTIONS.read_text())]
+        self.random = random.Random(7)
+        self.connection = http.client.HTTPConnection("127.0.0.1", GATEWAY_PORT, timeout=10)
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.misses = {}
+
+    def ask(self, key, count):
+        for _ in range(count):
+            question = " ".join(self.random.choice(self.asked) for _ in range(3))
+            text = json.dumps({"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": question}]})
+            headers = {"content-type": "application/json", "x-bf-vk": key}
+            status = ask(self.connection, "POST", CHAT, text, headers)[1]
+            self.misses[key] = self.misses.get(key, 0) + (status.startswith("tollbridge; fwd=miss"))
+
+
+def thread_costs(pids):
+    """Microseconds of processor time that the thread of the embeddings has taken, and all others."""
+    costs = [0, 0]
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                name = (thread / "comm").read_text().strip()
+                costs[name != "embed"] += int((thread / "schedstat").read_text().split()[0]) / 1000
+            except FileNotFoundError:
+                continue  # It has ended.
+    return costs
+
+
+def similar_costs(pids, rounds):
+    """CPU microseconds of a request with the cache off; with it on, of the embedding and of all else."""
+    questions, each = Questions(), 40
+    questions.ask(SIMILAR, 1000)
+    questions.misses.clear()
+    costs = {VIRTUAL_KEY: [0, 0], SIMILAR: [0, 0]}
+    for _ in range(rounds):
+        for key, sums in costs.items():
+            before = thread_costs(pids)
+            for _ in range(each):
+                questions.ask(key, 1)
+                if key == VIRTUAL_KEY:
+                    # At the same pace: whoever idles in between finds caches that are cold, and writes single rows.
+                    time.sleep(EMBEDDING)
+            for which, (now, then) in enumerate(zip(thread_costs(pids), before)):
+                sums[which] += (now - then) / each / rounds
+    # One or another may be like one before.
+    if questions.misses[VIRTUAL_KEY] or questions.misses[SIMILAR] < each * rounds * 0.95:
+        raise SystemExit(f"not what was to be measured: misses of {each * rounds}: {questions.misses}")
+    return costs[VIRTUAL_KEY][1], *costs[SIMILAR]
+
+
 def fill(count):
     """Fills the cache, as it is when the gateway has run for a while: its memory has been touched."""
     load = Load(body(300).replace("The quick brown fox said", "QUESTION fox said", 1), False, 16)
@@ -160,6 +222,7 @@ def main():
     parser.add_argument("--tollbridge", required=True)
     parser.add_argument("--mock-provider", required=True)
     parser.add_argument("--seconds", type=int, default=8, help="length of one measurement")
+    parser.add_argument("--model", help="folder of an embedding model")
     chosen = parser.parse_args()
     cpus = os.cpu_count() or 1
     gateway_cpu, load_cpu = (str(cpus - 1), "0") if cpus > 1 else ("0", "0")
@@ -169,24 +232,32 @@ def main():
             mock = [chosen.mock_provider, "--listen", f"127.0.0.1:{MOCK_PORT}", "--fast"]
             processes.append(Process(mock, load_cpu))
             wait_for(MOCK_PORT, "/_mock/health", time.monotonic())
-            configure(Path(directory) / "app")
+            configure(Path(directory) / "app", chosen.model)
             gateway, _ready, _idle = setup_gateway(chosen.tollbridge, Path(directory) / "app", gateway_cpu)
             processes.append(gateway)
             configured = virtual_key(VIRTUAL_KEY)
             # The embedding is measured apart.
             configured["semantic_cache"] = {"enabled": True, "mode": "exact"}
             admin("PUT", f"/api/governance/virtual-keys/{CACHED}", configured)
+            configured["semantic_cache"] = True
+            admin("PUT", f"/api/governance/virtual-keys/{SIMILAR}", configured)
             os.sched_setaffinity(0, {int(load_cpu)})
             fill(40_000)
             run(chosen, gateway.pids())
+            if chosen.model:
+                run_similar(gateway.pids(), chosen.seconds)
+            else:
+                print("Similar questions: not measured, --model names no model folder")
         finally:
             for process in reversed(processes):
                 process.stop()
 
 
-def configure(app_dir):
+def configure(app_dir, model=None):
     """The rest of the configuration comes through the management API; the cache's size is read at the start."""
     app_dir.mkdir()
+    if model:
+        (app_dir / "embedding-model").symlink_to(Path(model).resolve())
     plugin = {"name": "semantic_cache", "enabled": True, "config": {"max_size_mb": MAX_SIZE}}
     (app_dir / "config.json").write_text(json.dumps({"plugins": [plugin]}))
 
@@ -218,6 +289,13 @@ def run(chosen, pids):
             print(f"| {name} | {connections} | {off:.1f} | {on:.1f} | {ratio:.3f} |", flush=True)
     p50, p99 = exact_hit(2000)
     print(f"\nAn exact hit takes {p50:.3f} ms longer than GET /health at p50, {p99:.3f} ms at p99", file=sys.stdout)
+
+
+def run_similar(pids, seconds):
+    admin("DELETE", "/api/cache/clear", None)
+    off, embedding, rest = similar_costs(pids, max(2, seconds))
+    print(f"\nA miss that looks for similar questions takes {embedding / 1000:.1f} ms of CPU for its embedding and "
+          f"{rest:.0f} µs for all else, one at a time; a request with the cache off, at the same pace, {off:.0f} µs")
 
 
 if __name__ == "__main__":
