@@ -47,9 +47,9 @@ ui:
 embedding-model:
 	python3 local-embedding/fetch_model.py $(MODEL)
 
-# One that is there may be another.
+# One that is there, or that is named, may be another.
 define fetch_model
-[ -d $(MODEL) ] || python3 local-embedding/fetch_model.py $(MODEL) || \
+[ -d $(MODEL) ] || [ -n "$$TOLLBRIDGE_EMBEDDING_MODEL" ] || python3 local-embedding/fetch_model.py $(MODEL) || \
 	echo "without an embedding model the semantic cache answers exact requests only (make embedding-model)"
 endef
 
@@ -68,7 +68,7 @@ bench:
 	cargo build --release --locked --workspace
 	python3 bench/bench.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
 		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider
-	tests/run/setup_cache.sh
+	-tests/run/setup_cache.sh
 	python3 bench/cache.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
 		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider --model tests/run/.venv-cache/all-MiniLM-L6-v2
 	tests/run/with_stores.py cargo bench --locked --bench cache

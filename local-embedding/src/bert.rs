@@ -7,7 +7,6 @@ use super::folder::{Config, LoadError};
 use super::matrix::{Blocks, Norm, Panels, add, add_bias, add_bias_and_gelu, scale_and_softmax};
 use super::weights::{Weights, WeightsFile};
 use pulp::Arch;
-use std::path::Path;
 
 /// A network with its weights.
 pub(super) struct Bert {
@@ -39,9 +38,8 @@ struct Linear {
 }
 
 impl Bert {
-    /// Reads the weights that lie in `folder`.
-    pub(super) fn load(folder: &Path, config: &Config) -> Result<Bert, LoadError> {
-        let file = WeightsFile::read(folder)?;
+    /// Takes the weights out of their file.
+    pub(super) fn load(file: &WeightsFile, config: &Config) -> Result<Bert, LoadError> {
         let weights = file.open()?;
         let (arch, width) = (Arch::new(), config.hidden_size);
         let words =

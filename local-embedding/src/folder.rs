@@ -40,6 +40,8 @@ pub(super) struct Folder {
     pub(super) pooling: Pooling,
     pub(super) max_tokens: usize,
     pub(super) lowercase: bool,
+    /// Digests of the network's configuration and of the tokenizer.
+    files: [blake3::Hash; 2],
 }
 
 /// How the vectors of a text's tokens become one.
@@ -103,7 +105,7 @@ struct Limits {
 impl Folder {
     pub(super) fn read(folder: &Path) -> Result<Folder, LoadError> {
         let Modules { network: path, pooling } = modules(folder)?;
-        let config = config(&path.join("config.json"))?;
+        let (config, config_digest) = config(&path.join("config.json"))?;
         let pooling = read_pooling(&pooling.join("config.json"))?;
         let limits: Limits = match json(&path.join("sentence_bert_config.json")) {
             Err(error) if !error.file.exists() => Limits::default(),
@@ -111,27 +113,23 @@ impl Folder {
         };
         let longest = config.max_position_embeddings;
         let max_tokens = limits.max_seq_length.map_or(longest, |limit| limit.min(longest));
-        let tokenizer = tokenizer(&path.join("tokenizer.json"), max_tokens, config.vocab_size)?;
+        let (tokenizer, tokenizer_digest) =
+            tokenizer(&path.join("tokenizer.json"), max_tokens, config.vocab_size)?;
+        let files = [config_digest, tokenizer_digest];
         let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into();
         let lowercase = limits.do_lower_case;
-        Ok(Folder { name, path, config, tokenizer, pooling, max_tokens, lowercase })
+        Ok(Folder { name, path, config, tokenizer, pooling, max_tokens, lowercase, files })
     }
 
-    /// Eight hexadecimal digits that differ when anything differs on which vectors depend. Reads the files again,
-    /// a part at a time: they are large.
-    pub(super) fn digest(&self) -> Result<String, LoadError> {
-        let Folder { pooling, max_tokens, lowercase, .. } = self;
+    /// Eight hexadecimal digits that differ when anything differs on which vectors depend.
+    pub(super) fn digest(&self, weights: &[u8]) -> String {
+        let Folder { pooling, max_tokens, lowercase, files, .. } = self;
         let mut all = blake3::Hasher::new();
         all.update(format!("{pooling:?} {max_tokens} {lowercase}").as_bytes());
-        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
-            let file = self.path.join(name);
-            let mut one = blake3::Hasher::new();
-            let read =
-                std::fs::File::open(&file).and_then(|open| one.update_reader(open).map(|_| ()));
-            read.map_err(|error| LoadError::new(&file, format!("cannot be read: {error}")))?;
-            all.update(one.finalize().as_bytes());
+        for file in files.iter().chain([&blake3::hash(weights)]) {
+            all.update(file.as_bytes());
         }
-        Ok(all.finalize().to_hex()[..8].to_owned())
+        all.finalize().to_hex()[..8].to_owned()
     }
 }
 
@@ -162,15 +160,16 @@ fn modules(folder: &Path) -> Result<Modules, LoadError> {
     }
 }
 
-fn config(file: &Path) -> Result<Config, LoadError> {
+fn config(file: &Path) -> Result<(Config, blake3::Hash), LoadError> {
     let wrong = |problem: String| Err(LoadError::new(file, problem));
+    let bytes = read(file)?;
     // Asked first: other architectures lack the fields of this one.
-    let kind: serde_json::Value = json(file)?;
+    let kind: serde_json::Value = parsed(file, &bytes)?;
     let model_type = kind.get("model_type").and_then(serde_json::Value::as_str).unwrap_or("");
     if model_type != "bert" {
         return wrong(format!("model_type is {model_type:?}; only \"bert\" is supported"));
     }
-    let config: Config = json(file)?;
+    let config: Config = parsed(file, &bytes)?;
     if let Some(act) = config.hidden_act.as_deref().filter(|act| *act != "gelu") {
         return wrong(format!("hidden_act is {act:?}; only \"gelu\" is supported"));
     }
@@ -195,7 +194,7 @@ fn config(file: &Path) -> Result<Config, LoadError> {
     if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
         return wrong("hidden_size is not a multiple of num_attention_heads".into());
     }
-    Ok(config)
+    Ok((config, blake3::hash(&bytes)))
 }
 
 /// Reads `1_Pooling/config.json`: a flag per way of pooling, or since version 5 its name.
@@ -217,9 +216,14 @@ fn read_pooling(file: &Path) -> Result<Pooling, LoadError> {
     }
 }
 
-fn tokenizer(file: &Path, max_tokens: usize, vocabulary: usize) -> Result<Tokenizer, LoadError> {
+fn tokenizer(
+    file: &Path,
+    max_tokens: usize,
+    vocabulary: usize,
+) -> Result<(Tokenizer, blake3::Hash), LoadError> {
     let wrong = |problem: String| LoadError::new(file, problem);
-    let mut tokenizer = Tokenizer::from_bytes(read(file)?)
+    let bytes = read(file)?;
+    let mut tokenizer = Tokenizer::from_bytes(&bytes)
         .map_err(|error| wrong(format!("is not a tokenizer: {error}")))?;
     if let Some(id) = tokenizer.get_vocab(true).into_values().max()
         && id as usize >= vocabulary
@@ -238,7 +242,7 @@ fn tokenizer(file: &Path, max_tokens: usize, vocabulary: usize) -> Result<Tokeni
     tokenizer
         .with_truncation(Some(truncation))
         .map_err(|error| wrong(format!("cannot be cut at {max_tokens} tokens: {error}")))?;
-    Ok(tokenizer)
+    Ok((tokenizer, blake3::hash(&bytes)))
 }
 
 /// A file's bytes.
@@ -247,6 +251,10 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 fn json<T: DeserializeOwned>(file: &Path) -> Result<T, LoadError> {
-    serde_json::from_slice(&read(file)?)
+    parsed(file, &read(file)?)
+}
+
+fn parsed<T: DeserializeOwned>(file: &Path, bytes: &[u8]) -> Result<T, LoadError> {
+    serde_json::from_slice(bytes)
         .map_err(|error| LoadError::new(file, format!("is not as expected: {error}")))
 }

@@ -21,6 +21,7 @@ use engine::Engine;
 use folder::{Folder, Pooling};
 use std::path::Path;
 use tokenizers::Tokenizer;
+use weights::WeightsFile;
 
 /// Bytes of a text that are looked at, per token that the model takes. An ordinary token has four;
 /// without the bound a text of megabytes would be taken apart to be thrown away.
@@ -40,10 +41,11 @@ impl LocalModel {
     /// event loop. An error names the file and what is wrong with it, for the operator.
     pub fn load(folder: &Path) -> Result<LocalModel, LoadError> {
         let read = Folder::read(folder)?;
-        let name = format!("{}@{}", read.name, read.digest()?);
-        let Folder { path, config, tokenizer, pooling, max_tokens, lowercase, .. } = read;
+        let weights = WeightsFile::read(&read.path)?;
+        let name = format!("{}@{}", read.name, read.digest(&weights.bytes));
+        let Folder { config, tokenizer, pooling, max_tokens, lowercase, .. } = read;
         let dimension = config.hidden_size;
-        let bert = Bert::load(&path, &config)?;
+        let bert = Bert::load(&weights, &config)?;
         let model = Model { bert, tokenizer, pooling, lowercase };
         let engine = Engine::start(move |texts| model.embed(texts))
             .map_err(|error| LoadError::new(folder, format!("no thread for the model: {error}")))?;

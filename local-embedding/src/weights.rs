@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A weights file in memory.
 pub(super) struct WeightsFile {
     file: PathBuf,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// The tensors of a weights file.

@@ -18,7 +18,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<CacheStatus> {
     let config = &snapshot.cache;
     let counts = app.cache.stats.counts();
     let (embedding_model, embedding_problem) = match app.cache.embedder(config) {
-        Embedder::None(problem) => (None, Some(problem)),
+        Embedder::None(problem) => (None, Some(app.cache.not_loaded(config).unwrap_or(problem))),
         embedder => (Some(embedder.model()), None),
     };
     let state = app.cache.store.state().await;

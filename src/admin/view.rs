@@ -371,7 +371,7 @@ pub struct CacheStatus {
     /// The plugin's settings with their defaults.
     #[ts(type = "Record<string, unknown>")]
     pub config: serde_json::Value,
-    /// Where embeddings come from, such as `local/all-MiniLM-L6-v2`; null without any.
+    /// Where embeddings come from, such as `local/embedding-model@c382bca3`; null without any.
     pub embedding_model: Option<String>,
     /// Why there are none.
     pub embedding_problem: Option<String>,

@@ -154,6 +154,19 @@ impl Cache {
         }
     }
 
+    /// Why embeddings are not made under `config`, when only nobody has asked for any yet. Looks at the disk.
+    pub fn not_loaded(&self, config: &CacheConfig) -> Option<String> {
+        let is_tried = {
+            let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+            engine.folder.is_some() || engine.problem.is_some()
+        };
+        let folder = self.folder(config).filter(|_| !is_tried)?;
+        Some(format!(
+            "the embedding model at {} is loaded once the cache is in use",
+            folder.display()
+        ))
+    }
+
     /// Loads the model that `config` wants, if it is not loaded yet. Takes a while: for a thread that may
     /// block.
     pub fn load_model(&self, config: &CacheConfig) {
@@ -210,5 +223,5 @@ impl Cache {
 const USUAL_FOLDER: &str = "embedding-model";
 
 const NO_MODEL: &str = "no embedding model: set `provider` and `embedding_model` of the plugin \
-    semantic_cache, or put a sentence-transformers folder at <app-dir>/embedding-model (or name one in \
-    TOLLBRIDGE_EMBEDDING_MODEL, or have it beside the binary)";
+    semantic_cache, or put a sentence-transformers folder at <app-dir>/embedding-model or beside the binary \
+    (or name one in TOLLBRIDGE_EMBEDDING_MODEL)";

@@ -120,6 +120,7 @@ class World:
 
 
 def clean_environment(**more):
-    """The environment without provider keys, which the gateway would pick up."""
-    env = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_AUTH_TOKEN"))}
+    """The environment without provider keys and what else the gateway would pick up."""
+    others = ("_API_KEY", "_AUTH_TOKEN", "TOLLBRIDGE_EMBEDDING_MODEL")
+    env = {name: value for name, value in os.environ.items() if not name.endswith(others)}
     return {**env, **more}

@@ -59,6 +59,20 @@ def test_the_operators_own_model_comes_before_the_one_beside_the_binary(world, m
     gateway.put_virtual_key("vk-own", {"semantic_cache": True})
     problem = wait_for(lambda: status(gateway)["embedding_problem"], "the problem of an empty folder")
     assert problem.startswith(f"{world.dir}/own/embedding-model/modules.json: cannot be read")
+    (world.dir / "own" / "embedding-model").rmdir()
+    # A change of the configuration has it looked for anew.
+    gateway.put_virtual_key("vk-other", {"semantic_cache": True})
+    wait_for(lambda: status(gateway)["embedding_model"], "the model beside the binary")
+    gateway.process.stop()
+
+
+def test_a_model_that_nobody_needs_yet_is_not_loaded(world, model):
+    with binary_beside(world, model):
+        gateway = world.start_gateway("idle")
+        folder = Path(world.gateway_bin).parent / "embedding-model"
+    state = status(gateway)
+    assert state["embedding_model"] is None
+    assert state["embedding_problem"] == f"the embedding model at {folder} is loaded once the cache is in use"
     gateway.process.stop()
 
 
@@ -73,14 +87,18 @@ def test_vectors_of_another_model_are_none_of_ones_own(world, mock, model):
     asked, stored = PARAPHRASES[0]
     first = ask(gateway, "vk-replaced", stored)
     gateway.process.stop()
+    gateway = world.start_gateway("replaced")
+    wait_for(lambda: status(gateway)["embedding_model"], "an embedding model")
+    assert ask(gateway, "vk-replaced", asked).id == first.id
+    gateway.process.stop()
     pooling = folder / "1_Pooling" / "config.json"
     pooling.unlink()
     pooling.write_text('{"pooling_mode": "cls"}')
     gateway = world.start_gateway("replaced")
     wait_for(lambda: status(gateway)["embedding_model"], "an embedding model")
     assert status(gateway)["embedding_model"] != name
-    asked = ask(gateway, "vk-replaced", asked)
-    assert not asked.is_hit and asked.similarity is None
+    other = ask(gateway, "vk-replaced", asked)
+    assert not other.is_hit and other.similarity is None
     assert ask(gateway, "vk-replaced", stored).id == first.id, "exact hits need no vector"
     gateway.process.stop()
 

@@ -25,7 +25,7 @@ virtual_keys: number,
  */
 config: Record<string, unknown>, 
 /**
- * Where embeddings come from, such as `local/all-MiniLM-L6-v2`; null without any.
+ * Where embeddings come from, such as `local/embedding-model@c382bca3`; null without any.
  */
 embedding_model: string | null, 
 /**
