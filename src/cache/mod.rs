@@ -162,7 +162,7 @@ impl Cache {
         };
         let folder = self.folder(config).filter(|_| !is_tried)?;
         Some(format!(
-            "the embedding model at {} is loaded once the cache is in use",
+            "the embedding model at {} is loaded once similar questions are looked for",
             folder.display()
         ))
     }

@@ -1,7 +1,7 @@
 //! What was configured, indexed by what the request path asks. Immutable.
 
 use super::admin::{Admin, Verdict};
-use super::cache::{CacheConfig, VirtualKeyCache};
+use super::cache::{CacheConfig, CacheMode, VirtualKeyCache};
 use super::entity::ClientConfig;
 use super::header_filter::HeaderFilter;
 use super::pricing::Catalog;
@@ -138,6 +138,14 @@ pub enum Unit {
 }
 
 impl Snapshot {
+    /// Whether any request at all can be answered like a similar one.
+    pub fn seeks_similar(&self) -> bool {
+        let own = self.virtual_keys.iter().filter_map(|key| key.semantic_cache.as_ref());
+        let mut modes = own.filter(|own| own.enabled).filter_map(|own| own.mode);
+        let is_similar = |mode: CacheMode| mode != CacheMode::Exact;
+        self.uses_cache && (is_similar(self.cache.mode) || modes.any(is_similar))
+    }
+
     /// Finds out whether `headers` carry the credentials of the management API, where inference asks for
     /// them. Wrong ones take their time.
     ///

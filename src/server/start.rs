@@ -208,7 +208,7 @@ async fn tend_cache(app: Arc<App>, stop: CancellationToken) {
     let mut sweep = tokio::time::interval(CACHE_SWEEP);
     loop {
         let snapshot = app.live.snapshot();
-        if snapshot.uses_cache {
+        if snapshot.seeks_similar() {
             let app = app.clone();
             // It logs what goes wrong itself.
             let load = move || app.cache.load_model(&snapshot.cache);

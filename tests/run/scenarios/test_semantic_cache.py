@@ -57,8 +57,8 @@ def test_the_operators_own_model_comes_before_the_one_beside_the_binary(world, m
     with binary_beside(world, model):
         gateway = world.start_gateway("own")
     gateway.put_virtual_key("vk-own", {"semantic_cache": True})
-    problem = wait_for(lambda: status(gateway)["embedding_problem"], "the problem of an empty folder")
-    assert problem.startswith(f"{world.dir}/own/embedding-model/modules.json: cannot be read")
+    problem = f"{world.dir}/own/embedding-model/modules.json: cannot be read"
+    wait_for(lambda: (status(gateway)["embedding_problem"] or "").startswith(problem), problem)
     (world.dir / "own" / "embedding-model").rmdir()
     # A change of the configuration has it looked for anew.
     gateway.put_virtual_key("vk-other", {"semantic_cache": True})
@@ -66,13 +66,22 @@ def test_the_operators_own_model_comes_before_the_one_beside_the_binary(world, m
     gateway.process.stop()
 
 
-def test_a_model_that_nobody_needs_yet_is_not_loaded(world, model):
+def test_a_model_that_nobody_needs_yet_is_not_loaded(world, mock, model):
     with binary_beside(world, model):
         gateway = world.start_gateway("idle")
         folder = Path(world.gateway_bin).parent / "embedding-model"
-    state = status(gateway)
-    assert state["embedding_model"] is None
-    assert state["embedding_problem"] == f"the embedding model at {folder} is loaded once the cache is in use"
+    gateway.set_up(mock)
+    reason = f"the embedding model at {folder} is loaded once similar questions are looked for"
+    assert status(gateway)["embedding_problem"] == reason
+    put_plugin(gateway, mode="exact")
+    gateway.put_virtual_key("vk-exact", {"semantic_cache": True})
+    asked, stored = PARAPHRASES[0]
+    kept = ask(gateway, "vk-exact", stored)
+    assert ask(gateway, "vk-exact", stored).id == kept.id
+    assert ask(gateway, "vk-exact", asked).id != kept.id
+    assert status(gateway)["embedding_model"] is None and status(gateway)["embedding_problem"] == reason
+    put_key(gateway, "vk-similar", {"mode": "semantic"})
+    assert status(gateway)["embedding_problem"] is None
     gateway.process.stop()
 
 
