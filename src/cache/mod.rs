@@ -160,7 +160,8 @@ impl Cache {
             let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
             engine.folder.is_some() || engine.problem.is_some()
         };
-        let folder = self.folder(config).filter(|_| !is_tried)?;
+        // With a dimension of 1 none is wanted.
+        let folder = self.folder(config).filter(|_| !is_tried && config.dimension != Some(1))?;
         Some(format!(
             "the embedding model at {} is loaded once similar questions are looked for",
             folder.display()

@@ -80,6 +80,9 @@ def test_a_model_that_nobody_needs_yet_is_not_loaded(world, mock, model):
     assert ask(gateway, "vk-exact", stored).id == kept.id
     assert ask(gateway, "vk-exact", asked).id != kept.id
     assert status(gateway)["embedding_model"] is None and status(gateway)["embedding_problem"] == reason
+    put_plugin(gateway, mode="exact", dimension=1)
+    assert status(gateway)["embedding_problem"] == "`dimension` is 1: exact hits only"
+    put_plugin(gateway, mode="exact")
     put_key(gateway, "vk-similar", {"mode": "semantic"})
     assert status(gateway)["embedding_problem"] is None
     gateway.process.stop()
