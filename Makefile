@@ -72,3 +72,4 @@ bench:
 	python3 bench/cache.py --tollbridge $(CARGO_TARGET_DIR)/release/tollbridge \
 		--mock-provider $(CARGO_TARGET_DIR)/release/mock-provider --model tests/run/.venv-cache/all-MiniLM-L6-v2
 	tests/run/with_stores.py cargo bench --locked --bench cache
+	cargo bench --locked --bench json

@@ -392,9 +392,7 @@ impl Caching {
             return;
         }
         let place = self.subject.place;
-        let grades = self.similar.as_ref().is_some_and(|similar| !similar.would_be.is_empty());
-        let stores = self.policy.store && !self.is_known;
-        if !stores && !grades {
+        if !self.wants_answer() {
             return;
         }
         let latency_ms = i64::try_from(outcome.latency.as_millis()).unwrap_or(i64::MAX);
@@ -426,7 +424,7 @@ impl Caching {
         }
         let Some(entry) = Arc::new(arrival.to_entry()).read() else { return };
         self.grade(app, call, &entry);
-        if !stores {
+        if !self.stores() {
             return;
         }
         let vector = self.similar.as_mut().and_then(|similar| similar.vector.take());
@@ -434,6 +432,16 @@ impl Caching {
         if let Some(leader) = self.leader.take() {
             leader.land(|| entry);
         }
+    }
+
+    /// Whether the answer is of use: to be kept, or to grade others by.
+    pub(super) fn wants_answer(&self) -> bool {
+        let grades = self.similar.as_ref().is_some_and(|similar| !similar.would_be.is_empty());
+        self.stores() || grades
+    }
+
+    fn stores(&self) -> bool {
+        self.policy.store && !self.is_known
     }
 
     /// Whether an answer may be kept as it came. It is read at once where other nodes or questions like

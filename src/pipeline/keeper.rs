@@ -64,11 +64,14 @@ impl Default for Bounds {
 }
 
 impl Keeper {
-    /// For a stream of which all events are known to be sound, or only those whose texts are.
+    /// For a stream of which all events are known to be sound, or only those whose texts are. Nothing is collected of
+    /// one that is not wanted.
     pub(super) fn new(caching: Caching, is_sound: bool) -> Self {
-        let events = Vec::with_capacity(USUAL);
-        let collected = Collected { events, is_sound, ..Collected::default() };
-        Keeper { caching, collected: Some(collected) }
+        let collected = caching.wants_answer().then(|| {
+            let events = Vec::with_capacity(USUAL);
+            Collected { events, is_sound, ..Collected::default() }
+        });
+        Keeper { caching, collected }
     }
 
     /// What a client of the stream is told of the cache; `None` when it is nothing but that it missed.

@@ -267,18 +267,22 @@ async fn headers_say_how_long_and_whether() {
     send(&[], &body).await;
     send(&[], &body).await;
     assert_eq!(asked(&gateway), 2, "without a key the plugin is inert, as in Bifrost");
-    send(&[named, ("x-bf-cache-no-store", "true")], &body).await;
+    let mut streams = body.clone();
+    streams["stream"] = json!(true);
+    for body in [&body, &streams] {
+        send(&[named, ("x-bf-cache-no-store", "true")], body).await;
+    }
     send(&[named, ("x-bf-cache-ttl", "2s")], &body).await;
-    assert_eq!(asked(&gateway), 4);
+    assert_eq!(asked(&gateway), 5);
     let left = ttl(&send(&[named], &body).await);
     assert!(left <= 2, "{left}");
     tokio::time::sleep(Duration::from_millis(2100)).await;
     send(&[named], &body).await;
-    assert_eq!(asked(&gateway), 5, "it has expired");
+    assert_eq!(asked(&gateway), 6, "it has expired");
     let left = ttl(&send(&[named], &body).await);
     assert!((590..=600).contains(&left), "{left}");
     send(&[("x-bf-cache-key", "session-2")], &body).await;
-    assert_eq!(asked(&gateway), 6);
+    assert_eq!(asked(&gateway), 7);
     gateway.stop().await;
 }
 

@@ -21,6 +21,44 @@ pub fn above(v3: V3, block: &[u8; 64], byte: u8) -> u64 {
     bits(v3, v3.avx2._mm256_cmpgt_epi8(low, byte), v3.avx2._mm256_cmpgt_epi8(high, byte))
 }
 
+/// Which bytes of the block are control characters.
+#[inline(always)]
+pub fn controls(v3: V3, block: &[u8; 64]) -> u64 {
+    let [low, high]: [__m256i; 2] = pulp::cast(*block);
+    bits(v3, is_control(v3, low), is_control(v3, high))
+}
+
+/// Where the first byte is that is more than itself in a string: a quote, a backslash or a control character.
+#[inline(always)]
+pub fn first_special(v3: V3, bytes: &[u8; 32]) -> Option<usize> {
+    let bytes: __m256i = pulp::cast(*bytes);
+    let quotes = v3.avx2._mm256_cmpeq_epi8(bytes, v3.avx._mm256_set1_epi8(b'"'.cast_signed()));
+    let backslash = v3.avx._mm256_set1_epi8(b'\\'.cast_signed());
+    let backslashes = v3.avx2._mm256_cmpeq_epi8(bytes, backslash);
+    let special = v3.avx2._mm256_or_si256(quotes, backslashes);
+    let special = v3.avx2._mm256_or_si256(special, is_control(v3, bytes));
+    match v3.avx2._mm256_movemask_epi8(special) {
+        0 => None,
+        some => Some(some.trailing_zeros() as usize),
+    }
+}
+
+/// How many of the bytes are digits before one that is none.
+#[inline(always)]
+pub fn leading_digits(v3: V3, bytes: &[u8; 32]) -> usize {
+    let from_zero =
+        v3.avx2._mm256_sub_epi8(pulp::cast(*bytes), v3.avx._mm256_set1_epi8(b'0'.cast_signed()));
+    let others = v3.avx2._mm256_max_epu8(from_zero, v3.avx._mm256_set1_epi8(10));
+    let others = v3.avx2._mm256_movemask_epi8(v3.avx2._mm256_cmpeq_epi8(others, from_zero));
+    others.trailing_zeros() as usize
+}
+
+#[inline(always)]
+fn is_control(v3: V3, bytes: __m256i) -> __m256i {
+    let last = v3.avx._mm256_set1_epi8(0x1f);
+    v3.avx2._mm256_cmpeq_epi8(v3.avx2._mm256_max_epu8(bytes, last), last)
+}
+
 /// The block with small letters for capitals.
 #[inline(always)]
 pub fn lowercase(v3: V3, block: &[u8; 64]) -> [u8; 64] {

@@ -6,12 +6,15 @@
 
 #[cfg(target_arch = "x86_64")]
 pub mod blocks;
+mod members;
 mod outline;
 mod plain;
 mod quotes;
 mod reasoning;
 mod request;
 mod response;
+#[cfg(target_arch = "x86_64")]
+mod scan;
 mod stream;
 mod walk;
 

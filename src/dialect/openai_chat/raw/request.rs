@@ -1,14 +1,13 @@
 //! A request as it came, with what routing needs read from its top level.
 
+use super::members::{self, Member, Members};
 use super::reasoning;
 use crate::dialect::{MaxTokensField, Quirks};
 use crate::llm::{Failure, Operation};
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct RawRequest {
     body: Bytes,
-    members: SmallVec<[Member; 8]>,
+    members: Members,
     model: Arc<str>,
     /// Whether the body spells the model in another way (`%2F`).
     model_is_encoded: bool,
@@ -27,45 +26,6 @@ pub struct RawRequest {
     max_tokens: Option<u64>,
 }
 
-/// Where a top-level member stands in the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Member {
-    name: Name,
-    /// From the key's opening quote.
-    start: usize,
-    /// The value, without white space around it.
-    value: Range<usize>,
-}
-
-/// A member's name: one that is read, or any other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Name {
-    /// Which of [`KNOWN`].
-    Known(usize),
-    Other(Box<str>),
-}
-
-/// Members that are read or edited. Each may stand only once: two of them mean two different
-/// requests to two different readers. The first [`NO_PARAMETERS`] are not parameters.
-const KNOWN: &[&str] = &[
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "fallbacks",
-    "input",
-    "max_tokens",
-    "max_completion_tokens",
-    "reasoning_effort",
-    "reasoning",
-    "reasoning_max_tokens",
-    "tool_choice",
-    "n",
-];
-
-/// What says whom to ask and how an answer is delivered, and the conversation itself.
-const NO_PARAMETERS: usize = 5;
-
 /// OpenAI's bound of `n`.
 const MOST_CHOICES: u64 = 128;
 
@@ -75,7 +35,7 @@ impl RawRequest {
     /// # Errors
     /// `InvalidRequest` that names the field at fault, or the line and column of malformed JSON.
     pub fn parse(operation: Operation, body: Bytes) -> Result<Self, Failure> {
-        let members = members(&body)?;
+        let members = members::read(&body)?;
         let mut request = RawRequest {
             body,
             members,
@@ -217,7 +177,7 @@ impl RawRequest {
     }
 
     fn apply(&self, edits: &Edits) -> Bytes {
-        let touched = self.members.iter().any(|member| edits.of(member.name.as_str()).is_some());
+        let touched = self.members.iter().any(|member| edits.of(member.name()).is_some());
         if !touched && edits.appended.is_none() {
             return self.body.clone();
         }
@@ -232,7 +192,7 @@ impl RawRequest {
         for member in &self.members {
             let separator = body.get(end_of_previous..member.start).unwrap_or_default();
             end_of_previous = member.value.end;
-            let edit = edits.of(member.name.as_str());
+            let edit = edits.of(member.name());
             if edit == Some(&Edit::Remove) {
                 continue;
             }
@@ -276,17 +236,17 @@ impl RawRequest {
     }
 
     pub(super) fn member(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| member.name.as_str() == name)
+        self.members.iter().find(|member| member.name() == name)
     }
 
     /// The name and JSON of every parameter. Nulls are left out.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.members.iter().filter_map(|member| {
-            if matches!(member.name, Name::Known(..NO_PARAMETERS)) {
+            if !member.is_parameter() {
                 return None;
             }
             let json = self.body.get(member.value.clone())?;
-            (json != b"null").then(|| (member.name.as_str(), json))
+            (json != b"null").then(|| (member.name(), json))
         })
     }
 
@@ -310,29 +270,29 @@ impl RawRequest {
         match serde_json::from_str::<Cow<str>>(text) {
             Ok(model) if !model.trim().is_empty() => Ok(decoded(&model)),
             Ok(_) => Err(Failure::invalid("model must not be empty").with_param("model")),
-            Err(_) => Err(wrong_type("model", "a string", text)),
+            Err(_) => Err(wrong_type("model", "a string", text.as_bytes())),
         }
     }
 
     fn require_content(&self, operation: Operation) -> Result<(), Failure> {
+        // Of the bytes only the first count: whoever looks at all of them takes as long as for reading them.
+        let there = |name| self.bytes(name).filter(|json| *json != b"null");
         match operation {
-            Operation::Embedding => match self.text("input").filter(|text| *text != "null") {
+            Operation::Embedding => match there("input") {
                 None => {
                     Err(Failure::invalid("input is required for embeddings").with_param("input"))
                 }
-                Some(text) if text.starts_with(['"', '[']) => Ok(()),
-                Some(text) => Err(wrong_type("input", "a string or an array", text)),
+                Some([b'"' | b'[', ..]) => Ok(()),
+                Some(json) => Err(wrong_type("input", "a string or an array", json)),
             },
-            _ => match self.text("messages").filter(|text| *text != "null") {
+            _ => match there("messages") {
                 None => Err(Failure::invalid("messages is required for chat completion")
                     .with_param("messages")),
-                Some(text) if !text.starts_with('[') => {
-                    Err(wrong_type("messages", "an array of message objects", text))
-                }
-                Some(text) if text.get(1..).is_some_and(|t| t.trim_start().starts_with(']')) => {
+                Some([b'[', rest @ ..]) if rest.trim_ascii_start().starts_with(b"]") => {
                     Err(Failure::invalid("messages must not be empty").with_param("messages"))
                 }
-                Some(_) => Ok(()),
+                Some([b'[', ..]) => Ok(()),
+                Some(json) => Err(wrong_type("messages", "an array of message objects", json)),
             },
         }
     }
@@ -341,7 +301,7 @@ impl RawRequest {
         match self.text(name) {
             Some("true") => Ok(true),
             None | Some("false" | "null") => Ok(false),
-            Some(text) => Err(wrong_type(name, "true or false", text)),
+            Some(text) => Err(wrong_type(name, "true or false", text.as_bytes())),
         }
     }
 
@@ -372,7 +332,7 @@ impl RawRequest {
                 let message = "stream_options.include_usage must be true or false, and stand once";
                 Err(Failure::invalid(message).with_param("stream_options"))
             }
-            Err(_) => Err(wrong_type("stream_options", "an object", text)),
+            Err(_) => Err(wrong_type("stream_options", "an object", text.as_bytes())),
         }
     }
 
@@ -380,15 +340,6 @@ impl RawRequest {
     fn read_number(&self, name: &str) -> Option<u64> {
         let number: f64 = self.text(name)?.parse().ok()?;
         (0.0..1e15).contains(&number).then_some(number as u64)
-    }
-}
-
-impl Name {
-    fn as_str(&self) -> &str {
-        match self {
-            Name::Known(number) => KNOWN.get(*number).copied().unwrap_or_default(),
-            Name::Other(name) => name,
-        }
     }
 }
 
@@ -475,8 +426,8 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn wrong_type(name: &str, expected: &str, found: &str) -> Failure {
-    let found = match found.as_bytes().first() {
+fn wrong_type(name: &str, expected: &str, found: &[u8]) -> Failure {
+    let found = match found.first() {
         Some(b'"') => "a string",
         Some(b'[') => "an array",
         Some(b'{') => "an object",
@@ -484,93 +435,6 @@ fn wrong_type(name: &str, expected: &str, found: &str) -> Failure {
         _ => "a number",
     };
     Failure::invalid(format!("{name} must be {expected}, not {found}")).with_param(name)
-}
-
-/// The top-level members of `body` in order.
-fn members(body: &Bytes) -> Result<SmallVec<[Member; 8]>, Failure> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let scan = Scan { body };
-    let members = scan.deserialize(&mut deserializer).and_then(|members| {
-        deserializer.end()?;
-        Ok(members)
-    });
-    members.map_err(|error| {
-        let message = match std::str::from_utf8(body) {
-            Err(bad) => format!("invalid UTF-8 at byte {}", bad.valid_up_to()),
-            Ok(_) if body.is_empty() => "the body is empty".to_owned(),
-            Ok(_) => error.to_string(),
-        };
-        Failure::invalid(format!("invalid request format: {message}")).with_code("invalid_json")
-    })
-}
-
-struct Scan<'a> {
-    body: &'a Bytes,
-}
-
-impl<'de> DeserializeSeed<'de> for Scan<'_> {
-    type Value = SmallVec<[Member; 8]>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Scan<'_> {
-    type Value = SmallVec<[Member; 8]>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let base = self.body.as_ptr() as usize;
-        let mut members: Self::Value = SmallVec::new();
-        let mut end_of_previous = 0;
-        while let Some(KeyText(key)) = map.next_key::<KeyText>()? {
-            let raw: &RawValue = map.next_value()?;
-            let start_of_value = raw.get().as_ptr() as usize - base;
-            let value = start_of_value..start_of_value + raw.get().len();
-            let between = self.body.get(end_of_previous..value.start).unwrap_or_default();
-            let quote = memchr::memchr(b'"', between).unwrap_or(0);
-            let name = match KNOWN.iter().position(|known| *known == key) {
-                Some(number) => Name::Known(number),
-                None => Name::Other(key.into()),
-            };
-            if matches!(name, Name::Known(_)) && members.iter().any(|other| other.name == name) {
-                return Err(A::Error::custom(format!("`{}` stands twice", name.as_str())));
-            }
-            let start = end_of_previous + quote;
-            end_of_previous = value.end;
-            members.push(Member { name, start, value });
-        }
-        Ok(members)
-    }
-}
-
-/// A key, borrowed unless it has escapes.
-struct KeyText<'de>(Cow<'de, str>);
-
-impl<'de> serde::Deserialize<'de> for KeyText<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = KeyText<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(KeyText(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(KeyText(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A complete answer as it came.
 
+use super::members;
 use crate::dialect::openai_chat::response::failure_in_stream;
 use crate::dialect::openai_chat::types::UsageWire;
 use crate::llm::{Failure, Usage};
@@ -24,21 +25,32 @@ impl RawResponse {
     /// # Errors
     /// `BadResponse` when `body` is no JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, Failure> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            usage: Option<UsageWire>,
-        }
-        let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        let answer: Option<Answer> = serde_json::from_slice(body).ok().filter(|_| is_object);
-        let answer = answer.ok_or_else(|| not_json(body))?;
-        Ok(RawResponse { usage: answer.usage.map(Usage::from) })
+        let usage = match members::find(body, "usage") {
+            Some(None) => Some(None),
+            Some(Some(usage)) => serde_json::from_slice(usage).ok(),
+            None => usage_in(body),
+        };
+        let usage: Option<UsageWire> = usage.ok_or_else(|| not_json(body))?;
+        Ok(RawResponse { usage: usage.map(Usage::from) })
     }
 
     /// What the provider counted.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
     }
+}
+
+/// The usage of an object; `None` for what is none.
+fn usage_in(body: &[u8]) -> Option<Option<UsageWire>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        usage: Option<UsageWire>,
+    }
+    // Or an array would do as well.
+    let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let answer: Option<Answer> = serde_json::from_slice(body).ok().filter(|_| is_object);
+    answer.map(|answer| answer.usage)
 }
 
 /// The failure that a body or a chunk reports instead of an answer, whatever its status said (OpenRouter
@@ -114,4 +126,33 @@ fn not_json(body: &[u8]) -> Failure {
         "the provider sent an answer that is not a JSON object".to_owned()
     };
     Failure::bad_response(message).with_code("invalid_upstream_response")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usage_is_read_wherever_it_stands() {
+        let input = |body: &str| {
+            let usage = RawResponse::parse(body.as_bytes()).map(|response| response.usage());
+            usage.map(|usage| usage.map(|usage| usage.input)).map_err(|failure| failure.code)
+        };
+        assert_eq!(input(r#"{"usage":{"prompt_tokens":7},"choices":[{"usage":1}]}"#), Ok(Some(7)));
+        assert_eq!(input(r#" {"data":[0.5,-1e-3],"us\u0061ge":{"prompt_tokens":7}}"#), Ok(Some(7)));
+        assert_eq!(input(r#"{"usage":null}"#), Ok(None));
+        assert_eq!(input(r#"{"choices":[{"usage":{"prompt_tokens":7}}]}"#), Ok(None));
+        for wrong in [
+            "",
+            "[]",
+            r#"[{"prompt_tokens":7}]"#,
+            r#"{"usage":7}"#,
+            r#"{"usage":{"prompt_tokens":7},"usage":{"prompt_tokens":8}}"#,
+            r#"{"usage":{"prompt_tokens":7}"#,
+            r#"{"usage":{"prompt_tokens":7},"a":01}"#,
+        ] {
+            let code = input(wrong).unwrap_err();
+            assert_eq!(code.as_deref(), Some("invalid_upstream_response"), "{wrong}");
+        }
+    }
 }

@@ -1,0 +1,93 @@
+//! What reading a request's and an answer's top level takes, beside `serde_json` telling the members of the same bytes
+//! apart. Prints
+//! what it measures; part of `make bench`.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may fail")]
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use tollbridge::dialect::openai_chat::raw::{RawRequest, RawResponse};
+use tollbridge::llm::Operation;
+
+const CODE: &str =
+    "    if name == \"none\" {\n        return Err(format!(\"no {name}\\n\"));\n    }\n";
+
+fn main() {
+    let prose = "The quick brown fox said that it would jump over the lazy dog. ";
+    let chinese =
+        "\u{4f60}\u{597d}\u{ff0c}\u{8bf7}\u{95ee}\u{4eca}\u{5929}\u{5929}\u{6c14}\u{ff1f}";
+    for (name, text, bytes) in [
+        ("300 B", prose, 300),
+        ("10 KB of prose", prose, 10 << 10),
+        ("100 KB of prose", prose, 100 << 10),
+        ("100 KB of code", CODE, 100 << 10),
+        ("100 KB of Chinese", chinese, 100 << 10),
+    ] {
+        let body = Bytes::from(request(text, bytes));
+        compare(&format!("A request of {name}"), &body, || {
+            RawRequest::parse(Operation::Chat, body.clone()).unwrap().stream()
+        });
+    }
+    let body = tools(100 << 10);
+    compare("A request with 100 KB of tools", &body, || {
+        RawRequest::parse(Operation::Chat, body.clone()).unwrap().stream()
+    });
+    let vector = vec!["-0.012345678"; 1536].join(",");
+    let body = Bytes::from(format!(
+        r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[{vector}]}}],"model":"m","usage":{{"prompt_tokens":8}}}}"#
+    ));
+    compare("An embedding of 1536 dimensions", &body, || {
+        RawResponse::parse(&body).unwrap().usage().is_some()
+    });
+}
+
+fn request(text: &str, bytes: usize) -> String {
+    let text = text.repeat(bytes / text.len() + 1);
+    let messages = serde_json::json!([
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": text},
+    ]);
+    serde_json::json!({"model": "m", "messages": messages, "temperature": 0.2}).to_string()
+}
+
+fn tools(bytes: usize) -> Bytes {
+    let tool = serde_json::json!({"type": "function", "function": {"name": "read_file", "strict": true,
+        "description": "Reads a file of the working directory, from a line on.", "parameters":
+        {"type": "object", "properties": {"path": {"type": "string"}, "line": {"type": "integer", "minimum": 1}},
+        "required": ["path"], "additionalProperties": false}}});
+    let tools = vec![tool.clone(); bytes / tool.to_string().len() + 1];
+    let messages = serde_json::json!([{"role": "user", "content": "Read it."}]);
+    serde_json::json!({"model": "m", "messages": messages, "tools": tools}).to_string().into()
+}
+
+/// Both in turns, so that whoever shares the machine disturbs both alike.
+fn compare(what: &str, body: &Bytes, mut read: impl FnMut() -> bool) {
+    let (mut ours, mut serde) = (Vec::new(), Vec::new());
+    for _ in 0..50 {
+        ours.push(each(|| {
+            black_box(read());
+        }));
+        serde.push(each(|| {
+            let members: BTreeMap<Cow<str>, &RawValue> =
+                serde_json::from_slice(black_box(body)).unwrap();
+            black_box(members.len());
+        }));
+    }
+    println!("{what}: {:.2} µs, serde_json {:.2} µs", median(ours), median(serde));
+}
+
+/// Of one of a hundred.
+fn each(mut read: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    (0..100).for_each(|_| read());
+    start.elapsed() / 100
+}
+
+fn median(mut taken: Vec<Duration>) -> f64 {
+    taken.sort();
+    taken[taken.len() / 2].as_secs_f64() * 1e6
+}
