@@ -197,6 +197,45 @@ fn a_string_may_end_anywhere() {
 }
 
 #[test]
+fn brackets_hold_what_they_may() {
+    let within = |value: &str| agree(format!("{{\"a\":{value}}}").as_bytes());
+    for sound in ["{}", "[]", "[{}]", r#"{"b":{}}"#, r#"{"b":1,"c":[2]}"#, "[1,[2]]", "[ ]", "{\n}"]
+    {
+        assert_eq!(within(sound), is_quick(), "{sound}");
+    }
+    for wrong in [
+        "{1}",
+        "{null}",
+        "{[]}",
+        "{{}}",
+        r#"{"b"}"#,
+        r#"{"b":}"#,
+        r#"{"b":1,}"#,
+        r#"{"b":1,2}"#,
+        r#"{,"b":1}"#,
+        r#"{"b" 1}"#,
+        r#"{"b":1 "c":2}"#,
+        r#"{"b"::1}"#,
+        "{1:2}",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1}",
+        r#"{"b":1]"#,
+        r#"["b":1]"#,
+        "[[]",
+        "[]]",
+        "{}}",
+        "",
+        ",",
+        ":",
+        "}",
+    ] {
+        assert!(!within(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn a_member_that_may_mean_two_things_is_not_found() {
     let found = |body: &'static str| find(body.as_bytes(), "n").map(|json| json.map(<[u8]>::len));
     for (body, expected) in [
@@ -226,6 +265,10 @@ fn what_is_unusual_is_read_thoroughly() {
         b"{",
         b"[]",
         b"{}x",
+        b"{1}",
+        b"{1:2}",
+        b"{[]}",
+        b"{{}}",
         b"{\"n\":1,\"n\":1}",
         b"{\"\xff\":1}",
         b"{\"a\":\"\xc3\"}",
