@@ -64,8 +64,8 @@ impl Default for Bounds {
 }
 
 impl Keeper {
-    /// For a stream of which all events are known to be sound, or only those whose texts are. Nothing is collected of
-    /// one that is not wanted.
+    /// For a stream of which all events are known to be sound, or only those whose texts are.
+    /// Nothing is collected of one that is not wanted.
     pub(super) fn new(caching: Caching, is_sound: bool) -> Self {
         let collected = caching.wants_answer().then(|| {
             let events = Vec::with_capacity(USUAL);

@@ -1,4 +1,5 @@
-//! 64 bytes of a string in JSON, looked at at once: each is a bit of a number, the first the lowest.
+//! Bytes of JSON that are looked at at once: 64, of which each is a bit of a number, the first the
+//! lowest, or 32, of which the first one is found that differs.
 
 use pulp::x86::V3;
 use std::arch::x86_64::__m256i;
@@ -28,7 +29,8 @@ pub fn controls(v3: V3, block: &[u8; 64]) -> u64 {
     bits(v3, is_control(v3, low), is_control(v3, high))
 }
 
-/// Where the first byte is that is more than itself in a string: a quote, a backslash or a control character.
+/// Where the first byte is that is more than itself in a string: a quote, a backslash or a control
+/// character.
 #[inline(always)]
 pub fn first_special(v3: V3, bytes: &[u8; 32]) -> Option<usize> {
     let bytes: __m256i = pulp::cast(*bytes);

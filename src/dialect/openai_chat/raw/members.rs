@@ -1,4 +1,4 @@
-//! The members of a request's top level, and where they stand.
+//! The members of the top level of a request, and where they stand; one of them of an answer.
 
 #[cfg(target_arch = "x86_64")]
 use super::scan;
@@ -83,7 +83,8 @@ impl Name {
 /// The top-level members of `body` in order.
 ///
 /// # Errors
-/// `InvalidRequest` for what is no JSON object, with line and column, and for a known member that stands twice.
+/// `InvalidRequest` for what is no JSON object, with line and column, and for a known member that
+/// stands twice.
 pub(super) fn read(body: &Bytes) -> Result<Members, Failure> {
     match quickly(body) {
         Some(members) => Ok(members),
@@ -94,9 +95,9 @@ pub(super) fn read(body: &Bytes) -> Result<Members, Failure> {
 /// [`thoroughly`], if the processor can, and nothing is unusual.
 #[cfg(target_arch = "x86_64")]
 fn quickly(body: &[u8]) -> Option<Members> {
-    simdutf8::basic::from_utf8(body).ok()?;
     let mut members = Members::new();
     let mut scan = scan::Scan::of_object(pulp::x86::V3::try_new()?, body)?;
+    simdutf8::basic::from_utf8(body).ok()?;
     while let Some((key, value)) = scan.member()? {
         let name = Name::of(std::str::from_utf8(body.get(key.clone())?).ok()?);
         let start = key.start.checked_sub(1)?;
@@ -110,8 +111,9 @@ fn quickly(_body: &[u8]) -> Option<Members> {
     None
 }
 
-/// The JSON of a member that an object has once at most, `Some(None)` if it does not have it. `None` for what is no
-/// object, and for an object that takes a slower reader.
+/// The JSON of a member that an object has once at most, `Some(None)` if it does not have it. `None`
+/// for what is no object, and for an object that takes a slower reader. Of names it is checked that
+/// they are UTF-8, of values not.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn find<'a>(object: &'a [u8], wanted: &str) -> Option<Option<&'a [u8]>> {
     let mut scan = scan::Scan::of_object(pulp::x86::V3::try_new()?, object)?;

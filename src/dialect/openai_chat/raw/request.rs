@@ -275,7 +275,7 @@ impl RawRequest {
     }
 
     fn require_content(&self, operation: Operation) -> Result<(), Failure> {
-        // Of the bytes only the first count: whoever looks at all of them takes as long as for reading them.
+        // Not as text: whether it is UTF-8 has been looked at for all of the body.
         let there = |name| self.bytes(name).filter(|json| *json != b"null");
         match operation {
             Operation::Embedding => match there("input") {

@@ -133,6 +133,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_an_answer_only_names_have_to_be_utf_8() {
+        let answer = |other: &[u8]| {
+            let body = [b"{", other, br#","usage":{"prompt_tokens":7}}"#].concat();
+            RawResponse::parse(&body).map(|response| response.usage().map(|usage| usage.input))
+        };
+        assert_eq!(answer(b"\"a\":\"\xff\"").ok(), Some(Some(7)));
+        assert_eq!(answer(b"\"a\":{\"\xff\":1}").ok(), Some(Some(7)));
+        assert!(answer(b"\"\xff\":1").is_err());
+    }
+
+    #[test]
     fn the_usage_is_read_wherever_it_stands() {
         let input = |body: &str| {
             let usage = RawResponse::parse(body.as_bytes()).map(|response| response.usage());

@@ -197,6 +197,35 @@ fn a_string_may_end_anywhere() {
 }
 
 #[test]
+fn of_all_bytes_only_some_may_stand_somewhere() {
+    const SPACE: &[u8] = b" \n\r\t";
+    const HEX: &[u8] = b"0123456789abcdefABCDEF";
+    // Far from the end as well, where all bytes of a vector are there.
+    let far = format!(",\"b\":\"{}\"", "a".repeat(70));
+    for (before, behind, allowed) in [
+        ("\"a\":\"\\", " \"", &b"\"\\/bfnrt"[..]),
+        ("\"a\":\"\\u", "00e\"", HEX),
+        ("\"a\":\"\\u0", "0e\"", HEX),
+        ("\"a\":\"\\u00", "e\"", HEX),
+        ("\"a\":\"\\u00e", "\"", HEX),
+        ("", "\"a\":1", SPACE),
+        ("\"a\"", ":1", SPACE),
+        ("\"a\":", "null", SPACE),
+        ("\"a\":[", "[]]", SPACE),
+        ("\"a\":true", "", SPACE),
+        ("\"a\":1", "5", b"0123456789.eE"),
+    ] {
+        for after in ["", &far] {
+            for byte in 0..=u8::MAX {
+                let rest = [&[byte], behind.as_bytes(), after.as_bytes(), b"}"].concat();
+                let body = [b"{", before.as_bytes(), &rest].concat();
+                assert_eq!(agree(&body), is_quick() && allowed.contains(&byte), "{before} {byte}");
+            }
+        }
+    }
+}
+
+#[test]
 fn brackets_hold_what_they_may() {
     let within = |value: &str| agree(format!("{{\"a\":{value}}}").as_bytes());
     for sound in ["{}", "[]", "[{}]", r#"{"b":{}}"#, r#"{"b":1,"c":[2]}"#, "[1,[2]]", "[ ]", "{\n}"]
@@ -248,6 +277,32 @@ fn a_member_that_may_mean_two_things_is_not_found() {
         (r#"["n",1]"#, None),
     ] {
         assert_eq!(found(body), expected.filter(|_| is_quick()), "{body}");
+    }
+}
+
+#[test]
+fn each_bracket_is_closed_by_its_own() {
+    // Objects and arrays in turns, and one of each outside of many of the other.
+    for pattern in ["{[", "{", "["] {
+        for depth in [2, 31, 32, 33, 34, 63, 64] {
+            for outermost in ["{", "["] {
+                let inner: String = pattern.chars().cycle().take(depth - 1).collect();
+                let brackets = format!("{outermost}{inner}");
+                let open = |bracket| if bracket == '{' { "{\"a\":" } else { "[" };
+                let before: String = brackets.chars().map(open).collect();
+                let close = |bracket| if bracket == '{' { '}' } else { ']' };
+                let after: Vec<char> = brackets.chars().rev().map(close).collect();
+                let body = |after: &[char]| {
+                    format!("{{\"a\":{before}1{}}}", after.iter().collect::<String>())
+                };
+                assert_eq!(agree(body(&after).as_bytes()), is_quick(), "{brackets}");
+                for at in 0..after.len() {
+                    let mut wrong = after.clone();
+                    wrong[at] = if wrong[at] == '}' { ']' } else { '}' };
+                    assert!(!agree(body(&wrong).as_bytes()), "{brackets} {at}");
+                }
+            }
+        }
     }
 }
 
