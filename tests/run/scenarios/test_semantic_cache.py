@@ -273,6 +273,21 @@ def test_shadow_mode_grades_and_serves_nothing(world, mock, model):
     assert report(again) == graded, "grades survive a restart"
 
 
+def test_shadow_mode_grades_by_a_stream_that_is_not_to_be_kept(world, mock, model):
+    gateway = world.start_gateway("shadow-stream")
+    gateway.set_up(mock)
+    put_plugin(gateway, **local_engine(mode="shadow"))
+    put_key(gateway, "vk-shadow")
+    asked, stored = PARAPHRASES[0]
+    ask(gateway, "vk-shadow", stored)
+    client = openai.OpenAI(base_url=gateway.url + "/v1", api_key="none", max_retries=0,
+                           default_headers={"x-bf-vk": "vk-shadow", "x-bf-cache-no-store": "true"})
+    assert sdk_ask(client, asked, True)[0]
+    assert wait_for_grades(gateway, 1)["graded"] == 1
+    assert entries(gateway) == 1
+    gateway.process.stop()
+
+
 def wait_for_grades(gateway, count):
     deadline = time.monotonic() + 20
     while True:
