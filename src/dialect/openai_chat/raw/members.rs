@@ -1,4 +1,5 @@
-//! The members of the top level of a request, and where they stand; one of them of an answer.
+//! The members of the top level of JSON: all of a request, with where they stand, and one of an
+//! answer.
 
 #[cfg(target_arch = "x86_64")]
 use super::scan;
@@ -98,10 +99,8 @@ fn quickly(body: &[u8]) -> Option<Members> {
     let mut members = Members::new();
     let mut scan = scan::Scan::of_object(pulp::x86::V3::try_new()?, body)?;
     simdutf8::basic::from_utf8(body).ok()?;
-    while let Some((key, value)) = scan.member()? {
-        let name = Name::of(std::str::from_utf8(body.get(key.clone())?).ok()?);
-        let start = key.start.checked_sub(1)?;
-        push(&mut members, Member { name, start, value }).ok()?;
+    while let Some(scan::Piece { name, start, value }) = scan.member()? {
+        push(&mut members, Member { name: Name::of(name), start, value }).ok()?;
     }
     Some(members)
 }
@@ -118,8 +117,7 @@ fn quickly(_body: &[u8]) -> Option<Members> {
 pub(super) fn find<'a>(object: &'a [u8], wanted: &str) -> Option<Option<&'a [u8]>> {
     let mut scan = scan::Scan::of_object(pulp::x86::V3::try_new()?, object)?;
     let mut found = None;
-    while let Some((name, value)) = scan.member()? {
-        let name = std::str::from_utf8(object.get(name)?).ok()?;
+    while let Some(scan::Piece { name, value, .. }) = scan.member()? {
         if name == wanted && found.replace(object.get(value)?).is_some() {
             return None;
         }

@@ -2,9 +2,9 @@
 //! most of a long request is text, which is looked at 32 or 64 bytes at a time.
 //!
 //! What it lets pass is JSON by the grammar of [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259),
-//! as `serde_json` reads it, but for UTF-8, which it does not check. What it does not let pass may
-//! be JSON all the same: deeply nested, or with escapes in a name of the top level. That is for
-//! somebody slower to find out, who can also say what is wrong.
+//! as `serde_json` reads it, but that of UTF-8 it checks only the names of the top level. What it
+//! does not let pass may be JSON all the same: deeply nested, or with escapes in such a name. That
+//! is for somebody slower to find out, who can also say what is wrong.
 
 use super::blocks;
 use pulp::x86::V3;
@@ -16,6 +16,17 @@ const DEEPEST: u32 = 64;
 const SHORT: usize = 32;
 /// Bytes of a long string that are looked at together.
 const BLOCK: usize = 64;
+
+/// A member of an object.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
+    /// As it stands between its quotes; it has no escapes.
+    pub(super) name: &'a str,
+    /// Where it begins: the name's opening quote.
+    pub(super) start: usize,
+    /// Where its value stands, without white space around it.
+    pub(super) value: Range<usize>,
+}
 
 /// A place in an object.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +46,8 @@ impl<'a> Scan<'a> {
         scan.take(b'{').then_some(scan)
     }
 
-    /// Where the name of the next member stands, without its quotes, and where its value does;
-    /// `Some(None)` at the end of the JSON. Not to be called after that.
-    pub(super) fn member(&mut self) -> Option<Option<(Range<usize>, Range<usize>)>> {
+    /// The next member; `Some(None)` at the end of the JSON. Not to be called after that.
+    pub(super) fn member(&mut self) -> Option<Option<Piece<'a>>> {
         self.space();
         if self.take(b'}') {
             self.space();
@@ -48,12 +58,12 @@ impl<'a> Scan<'a> {
             self.space();
         }
         self.begun = true;
-        let v3 = self.v3;
+        let (start, v3) = (self.at, self.v3);
         let (name, value, after) = v3.vectorize(Member(*self))?;
         *self = after;
+        let name = std::str::from_utf8(self.json.get(name)?).ok()?;
         // With escapes it may be one that is known.
-        let is_plain = !self.json.get(name.clone())?.contains(&b'\\');
-        is_plain.then_some(Some((name, value)))
+        (!name.contains('\\')).then_some(Some(Piece { name, start, value }))
     }
 
     /// A name and a value with all that is in it. One loop, so that what reads strings is there
