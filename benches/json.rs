@@ -1,6 +1,6 @@
-//! What reading a request's and an answer's top level takes, beside `serde_json` telling the members of the same bytes
-//! apart. Prints
-//! what it measures; part of `make bench`.
+//! What it takes to check a request or an answer and to read its top level, beside `serde_json`
+//! telling the members of the same bytes apart. Prints what it measures, of the bench profile; part
+//! of `make bench`.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and may fail")]
 
