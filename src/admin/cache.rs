@@ -3,6 +3,7 @@
 use super::error::{AdminError, AdminResult};
 use super::view::{CacheEntry, CacheReport, CacheStatus, CacheThreshold};
 use crate::app::App;
+use crate::cache::breaker::StoreError;
 use crate::cache::{Clear, Embedder, Fingerprint, Report};
 use crate::config::cache::CacheConfig;
 use crate::llm::Cost;
@@ -131,7 +132,11 @@ pub(super) async fn clear_all(State(app): State<Arc<App>>) -> AdminResult<Json<V
 
 async fn clear(app: &App, what: Clear) -> AdminResult<Json<Value>> {
     let removed = app.cache.store.clear(what).await.map_err(|error| {
-        AdminError::new(StatusCode::SERVICE_UNAVAILABLE, "store_away", error.to_string())
+        let (status, code) = match error {
+            StoreError::NotWritten(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_written"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "store_away"),
+        };
+        AdminError::new(status, code, error.to_string())
     })?;
     Ok(Json(json!({"message": "Cache cleared successfully", "removed": removed})))
 }

@@ -35,6 +35,8 @@ pub enum StoreError {
     TimedOut(Duration),
     /// It answered with an error.
     Failed(String),
+    /// Memory's journal could not be written after entries were removed, and why.
+    NotWritten(String),
     /// The settings cannot be used. Says what is wrong without the credentials.
     Settings(String),
 }
@@ -47,6 +49,11 @@ impl fmt::Display for StoreError {
                 write!(f, "the shared cache store has not answered within {} ms", limit.as_millis())
             }
             StoreError::Failed(reason) => write!(f, "the shared cache store failed: {reason}"),
+            StoreError::NotWritten(reason) => write!(
+                f,
+                "the entries are removed, but may come back after a restart: the cache's journal could not be \
+                 written ({reason}); mend that and clear again"
+            ),
             StoreError::Settings(problem) => write!(f, "{problem}"),
         }
     }

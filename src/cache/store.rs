@@ -236,17 +236,23 @@ impl Store {
         }
     }
 
-    /// Removes entries and says how many.
+    /// Removes entries and says how many. They do not come back, however this process ends.
     ///
     /// # Errors
-    /// A shared store that is away has not removed anything.
+    /// A shared store that is away has not removed anything. Memory has, but its journal may not know of it.
     pub async fn clear(&self, what: Clear) -> Result<u64, StoreError> {
         let own = match self {
             Store::Memory(local) | Store::Redis(_, local) => local.memory.clear(&what),
             Store::Postgres(_) => 0,
         };
         match self {
-            Store::Memory(_) => Ok(own),
+            Store::Memory(local) => {
+                if let Some(journal) = &local.journal {
+                    let written = journal.written().await;
+                    written.map_err(|error| StoreError::NotWritten(error.to_string()))?;
+                }
+                Ok(own)
+            }
             Store::Postgres(remote) => {
                 let ask = move |store: Arc<PostgresStore>| async move { store.clear(&what).await };
                 remote.ask(ask).await.unwrap_or(Err(StoreError::Away))

@@ -12,7 +12,8 @@
 //! asked for again. The disk itself is waited for after a snapshot and at the end.
 //!
 //! What has to wait for a slow disk is bounded in bytes. Beyond that a put is not written, is
-//! counted, and a snapshot soon makes up for it. A clear is always written.
+//! counted, and a snapshot soon makes up for it. A clear is always written, and whoever asked for it is
+//! told so only when the disk has it: what was removed must not be answered again after a kill.
 //!
 //! The records stand in the order in which the store changed. A snapshot may show the store later
 //! than the next record does: what follows is then applied twice, which changes nothing.
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How often and how much.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +88,8 @@ struct Records {
     /// They lack something that the store has had.
     incomplete: bool,
     closed: bool,
+    /// Who wants to know when the disk has them.
+    waiting: Vec<oneshot::Sender<io::Result<()>>>,
 }
 
 impl Journal {
@@ -93,8 +97,8 @@ impl Journal {
     /// entries (`now_ms`, Unix milliseconds) are left out and the store's cap holds. Takes about a
     /// second for 100,000 entries. A store has one journal at most.
     ///
-    /// A damaged end of the file is cut off, and a file of an unknown version is renamed to
-    /// `….aside`, both with a warning.
+    /// A damaged end of the file is cut off, what is damaged before it is passed over, and a file of an
+    /// unknown version is renamed to `….aside`, all with a warning.
     ///
     /// # Errors
     ///
@@ -109,7 +113,7 @@ impl Journal {
         now_ms: i64,
         pace: Pace,
     ) -> io::Result<Journal> {
-        let Loaded { file, length, secret } = load(store, path, now_ms)?;
+        let Loaded { file, length, secret, is_damaged } = load(store, path, now_ms)?;
         let waiting = Arc::new(Waiting {
             records: Mutex::default(),
             most: pace.waiting,
@@ -126,7 +130,7 @@ impl Journal {
             file: Some(file),
             length,
             healed: None,
-            incomplete: false,
+            incomplete: is_damaged,
         };
         let feed = Feed(waiting);
         let thread = std::thread::Builder::new()
@@ -149,6 +153,15 @@ impl Journal {
     /// Puts that were not written because the disk was too slow, since the start.
     pub fn dropped(&self) -> u64 {
         self.feed.0.dropped.load(Relaxed)
+    }
+
+    /// Waits until the disk has all that has happened so far.
+    ///
+    /// # Errors
+    /// It cannot be written, or the journal is closed.
+    pub async fn written(&self) -> io::Result<()> {
+        let written = self.feed.tell_when_written().ok_or_else(closed)?;
+        written.await.unwrap_or_else(|_gone| Err(closed()))
     }
 
     /// Writes what is waiting and waits for the disk. Nothing is written afterwards. Blocks.
@@ -199,6 +212,19 @@ impl Feed {
         self.append(|records| append_clear(&mut records.bytes, what));
     }
 
+    /// Has what waits written now; `None` when nothing is written any more.
+    fn tell_when_written(&self) -> Option<oneshot::Receiver<io::Result<()>>> {
+        let (tell, told) = oneshot::channel();
+        let mut records = self.0.records.lock();
+        if records.closed {
+            return None;
+        }
+        records.waiting.push(tell);
+        drop(records);
+        self.wake();
+        Some(told)
+    }
+
     fn append(&self, append: impl FnOnce(&mut Records)) {
         let mut records = self.0.records.lock();
         if records.closed {
@@ -209,10 +235,20 @@ impl Feed {
         let is_full = before < AT_ONCE && records.bytes.len() >= AT_ONCE;
         drop(records);
         // Only then: to wake the thread up costs more than all the rest of keeping an answer.
-        if is_full && let Some(writer) = self.0.writer.get() {
+        if is_full {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(writer) = self.0.writer.get() {
             writer.unpark();
         }
     }
+}
+
+fn closed() -> io::Error {
+    io::Error::other("it is closed")
 }
 
 /// The thread that writes.
@@ -251,16 +287,37 @@ impl Keeper {
     /// Whether to go on.
     fn append_what_waits(&mut self) -> bool {
         let mut taken = std::mem::take(&mut self.taken);
-        let closed = {
+        let (closed, waiting) = {
             let mut records = self.waiting.records.lock();
             std::mem::swap(&mut records.bytes, &mut taken);
             self.incomplete |= std::mem::take(&mut records.incomplete);
-            records.closed
+            (records.closed, std::mem::take(&mut records.waiting))
         };
         self.write(&mut taken);
         taken.shrink_to(8 * AT_ONCE);
         self.taken = taken;
+        if !waiting.is_empty() {
+            let synced = self.sync();
+            for tell in waiting {
+                // Who does not wait any more need not know.
+                let _gone = tell.send(synced.clone().map_err(io::Error::other));
+            }
+        }
         !closed
+    }
+
+    /// Waits for the disk; what has failed before is tried once more, by a snapshot. Why it did not work.
+    fn sync(&mut self) -> Result<(), String> {
+        if self.file.is_none() {
+            self.compact();
+        }
+        let synced = match &self.file {
+            Some(file) => file.sync_data(),
+            None => return Err("no file can be written in the app dir".to_owned()),
+        };
+        let problem = synced.as_ref().err().map(io::Error::to_string);
+        self.check(synced);
+        problem.map_or(Ok(()), Err)
     }
 
     fn append_the_unwritten(&mut self) {
@@ -367,6 +424,8 @@ struct Loaded {
     file: File,
     length: u64,
     secret: [u8; SECRET],
+    /// Whether something before its end is no record.
+    is_damaged: bool,
 }
 
 /// Fills the store.
@@ -386,14 +445,20 @@ fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<Loaded> {
             return begin(path);
         }
     };
-    let good = replay(store, &file, length - HEADER as u64, now_ms)? + HEADER as u64;
+    let (good, damaged) = replay(store, &file, length - HEADER as u64, now_ms)?;
+    let good = good + HEADER as u64;
+    if damaged > 0 {
+        tracing::warn!(path = %path.display(), bytes = damaged,
+            "the cache's journal is damaged in its midst: what was there is lost, also the removal of an entry \
+             if it was one; to be sure of that, clear the cache");
+    }
     if good < length {
         tracing::warn!(path = %path.display(), bytes = length - good,
             "the end of the cache's journal is damaged and was cut off");
         file.set_len(good)?;
     }
     file.seek(SeekFrom::Start(good))?;
-    Ok(Loaded { file, length: good, secret })
+    Ok(Loaded { file, length: good, secret, is_damaged: damaged > 0 })
 }
 
 /// Begins a file, under a secret of its own.
@@ -401,15 +466,28 @@ fn begin(path: &Path) -> io::Result<Loaded> {
     let secret = rand::random();
     let mut file = create(path)?;
     file.write_all(&Beginning::header(&secret))?;
-    Ok(Loaded { file, length: HEADER as u64, secret })
+    Ok(Loaded { file, length: HEADER as u64, secret, is_damaged: false })
 }
 
-/// Applies whole records and says how many bytes they took.
-fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Result<u64> {
+/// Applies the records. Where the last one ends, and how many bytes before that are none.
+fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Result<(u64, u64)> {
     let mut reader = Reader::new(BufReader::with_capacity(1 << 20, file), length);
-    let mut good = 0;
-    while let Next::Record(record, took) = reader.next()? {
-        good += took;
+    let (mut at, mut good, mut damaged) = (0, 0, 0);
+    loop {
+        let record = match reader.next()? {
+            Next::Record(record, took) => {
+                damaged += at - good;
+                at += took;
+                good = at;
+                record
+            }
+            // One that was written behind it shows whether its length can be believed.
+            Next::Unsound(took) => {
+                at += took;
+                continue;
+            }
+            Next::End => return Ok((good, damaged)),
+        };
         match record {
             Record::Put(entry, vector) if entry.expires_ms > now_ms => {
                 store.put_as(entry, vector, true);
@@ -422,7 +500,6 @@ fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Res
             }
         }
     }
-    Ok(good)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from harness.cache import (
-    ARTICLE, MODEL, PARAPHRASES, TRAPS, ask, entries, local_engine, put_embedder,
+    ARTICLE, MODEL, PARAPHRASES, TRAPS, ask, clear_scope, entries, local_engine, put_embedder,
     put_key, put_plugin, report, status, wait_for,
 )  # fmt: skip
 from harness.gateway import hello
@@ -326,4 +326,22 @@ def test_entries_survive_a_restart_without_being_embedded_again(world, mock, emb
     assert [answer.id for answer in similar] == kept
     assert embeddings.count() == embedded + len(kept), "the questions asked now, and nothing else"
     assert mock.counts() == {"openai": len(kept)}
+    again.process.stop()
+
+
+def test_what_was_cleared_is_not_back_after_a_kill(world, mock):
+    gateway = world.start_gateway("cleared")
+    gateway.set_up(mock)
+    gateway.put_virtual_key("vk-cleared", {"semantic_cache": {"mode": "exact"}})
+    question = "Which bus goes to the airport?"
+    ask(gateway, "vk-cleared", question)
+    assert ask(gateway, "vk-cleared", question).is_hit
+    time.sleep(1.1)
+
+    assert clear_scope(gateway, "virtual_key:vk-cleared") == 1
+    gateway.process.kill()
+
+    again = world.start_gateway("cleared")
+    assert entries(again) == 0
+    assert not ask(again, "vk-cleared", question).is_hit
     again.process.stop()

@@ -41,10 +41,10 @@ pub(super) enum Record {
 pub(super) enum Next {
     /// A whole record and the bytes it took.
     Record(Record, u64),
-    /// Nothing more.
+    /// Something that is no record, and the bytes that it says it takes.
+    Unsound(u64),
+    /// Nothing more, or the beginning of something.
     End,
-    /// Something that is no whole record.
-    Damaged,
 }
 
 /// Reads records and shares among them the words that repeat.
@@ -143,24 +143,19 @@ impl<R: Read> Reader<R> {
     ///
     /// The file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Next> {
-        if self.left == 0 {
-            return Ok(Next::End);
-        }
-        let Some(left) = self.left.checked_sub(FRAME as u64) else { return Ok(Next::Damaged) };
+        let Some(left) = self.left.checked_sub(FRAME as u64) else { return Ok(Next::End) };
         let (mut length, mut checksum) = ([0; 4], [0; 4]);
         self.from.read_exact(&mut length)?;
         self.from.read_exact(&mut checksum)?;
         let length = u32::from_le_bytes(length);
-        let Some(left) = left.checked_sub(u64::from(length)) else { return Ok(Next::Damaged) };
+        let Some(left) = left.checked_sub(u64::from(length)) else { return Ok(Next::End) };
         self.payload.resize(length as usize, 0);
         self.from.read_exact(&mut self.payload)?;
         self.left = left;
-        if crc32fast::hash(&self.payload) != u32::from_le_bytes(checksum) {
-            return Ok(Next::Damaged);
-        }
         let took = FRAME as u64 + u64::from(length);
-        Ok(decode(&self.payload, &mut self.words)
-            .map_or(Next::Damaged, |record| Next::Record(record, took)))
+        let is_whole = crc32fast::hash(&self.payload) == u32::from_le_bytes(checksum);
+        let record = is_whole.then(|| decode(&self.payload, &mut self.words)).flatten();
+        Ok(record.map_or(Next::Unsound(took), |record| Next::Record(record, took)))
     }
 }
 
