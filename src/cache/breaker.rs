@@ -35,7 +35,7 @@ pub enum StoreError {
     TimedOut(Duration),
     /// It answered with an error.
     Failed(String),
-    /// Memory's journal could not be written after entries were removed, and why.
+    /// Entries were removed from memory, but its journal may still have them, and why.
     NotWritten(String),
     /// The settings cannot be used. Says what is wrong without the credentials.
     Settings(String),
@@ -51,8 +51,8 @@ impl fmt::Display for StoreError {
             StoreError::Failed(reason) => write!(f, "the shared cache store failed: {reason}"),
             StoreError::NotWritten(reason) => write!(
                 f,
-                "the entries are removed, but may come back after a restart: the cache's journal could not be \
-                 written ({reason}); mend that and clear again"
+                "the entries are removed, but cache.journal in the app dir may still have them, and bring them \
+                 back at a restart: it cannot be written ({reason}); mend that and clear again"
             ),
             StoreError::Settings(problem) => write!(f, "{problem}"),
         }

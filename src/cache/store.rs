@@ -33,6 +33,8 @@ pub struct Local {
     digests: Digests,
     /// Dropped first: it still has to write what is in memory.
     journal: Option<Journal>,
+    /// Why there is none, where there should be one.
+    no_journal: Option<String>,
     memory: Arc<MemoryStore>,
 }
 
@@ -79,7 +81,8 @@ impl Store {
                     Err(error) => {
                         tracing::warn!("the cache's entries will not survive a restart: {error}");
                         // What was read has names that nothing here has.
-                        Local::new(Arc::new(MemoryStore::new(max_bytes)), None)
+                        let local = Local::new(Arc::new(MemoryStore::new(max_bytes)), None);
+                        Local { no_journal: Some(error.to_string()), ..local }
                     }
                 };
                 Ok(Store::Memory(Box::new(local)))
@@ -236,10 +239,10 @@ impl Store {
         }
     }
 
-    /// Removes entries and says how many. They do not come back, however this process ends.
+    /// Removes entries and says how many. Those of memory do not come back, however this process ends.
     ///
     /// # Errors
-    /// A shared store that is away has not removed anything. Memory has, but its journal may not know of it.
+    /// A shared store that is away has not removed anything. Memory has, but its journal may still have it.
     pub async fn clear(&self, what: Clear) -> Result<u64, StoreError> {
         let own = match self {
             Store::Memory(local) | Store::Redis(_, local) => local.memory.clear(&what),
@@ -247,10 +250,12 @@ impl Store {
         };
         match self {
             Store::Memory(local) => {
-                if let Some(journal) = &local.journal {
-                    let written = journal.written().await;
-                    written.map_err(|error| StoreError::NotWritten(error.to_string()))?;
-                }
+                let written = match (&local.journal, &local.no_journal) {
+                    (Some(journal), _) => journal.written().await,
+                    (None, Some(reason)) => Err(reason.clone()),
+                    (None, None) => Ok(()),
+                };
+                written.map_err(StoreError::NotWritten)?;
                 Ok(own)
             }
             Store::Postgres(remote) => {
@@ -367,7 +372,7 @@ impl Local {
             // Nothing outlives the process.
             None => Digests::of_secret(&rand::random()),
         };
-        Local { digests, journal, memory }
+        Local { digests, journal, no_journal: None, memory }
     }
 }
 

@@ -95,7 +95,12 @@ fn default_app_dir() -> PathBuf {
 
 fn start_log(serve: &Serve) {
     let filter = EnvFilter::new(format!("{},sqlx=warn,hyper=warn", serve.log_level.as_str()));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would say on the same stderr that a line could not be written, and so panic: a full disk or a closed
+        // pipe costs lines and no requests.
+        .log_internal_errors(false);
     // A second logger in one process is a test's; the first one stays.
     let _already_set = match serve.log_style {
         LogStyle::Json => builder.json().flatten_event(true).try_init(),

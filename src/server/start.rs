@@ -153,7 +153,7 @@ async fn close_cache(app: Arc<App>) {
     if app.live.snapshot().cache.cleanup_on_shutdown
         && let Err(error) = app.cache.store.clear(Clear::Everything).await
     {
-        tracing::warn!("the cache was not cleared: {error}");
+        tracing::warn!("cleanup_on_shutdown: {error}");
     }
     // A failure is logged by the store itself.
     let _closed = tokio::task::spawn_blocking(move || app.cache.store.close()).await;

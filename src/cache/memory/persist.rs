@@ -9,11 +9,11 @@
 //! A request thread writes its record down in memory, where the entry still is at hand, and never
 //! waits for a disk: one thread takes what has been written down to the file, a quarter of a mebibyte
 //! at a time or whatever there is twice a second. A killed process loses that, and what nobody had
-//! asked for again. The disk itself is waited for after a snapshot and at the end.
+//! asked for again. The disk itself is waited for after a snapshot, at the end, and for a clear: whoever
+//! asks for one is answered when the disk has it, so that what was removed is not back after a kill.
 //!
 //! What has to wait for a slow disk is bounded in bytes. Beyond that a put is not written, is
-//! counted, and a snapshot soon makes up for it. A clear is always written, and whoever asked for it is
-//! told so only when the disk has it: what was removed must not be answered again after a kill.
+//! counted, and a snapshot soon makes up for it. A clear is always written.
 //!
 //! The records stand in the order in which the store changed. A snapshot may show the store later
 //! than the next record does: what follows is then applied twice, which changes nothing.
@@ -46,6 +46,8 @@ struct Pace {
     flush: Duration,
     /// Between two snapshots at least.
     heal: Duration,
+    /// After a snapshot that failed, before another is tried for somebody who waits for the disk.
+    retry: Duration,
     /// Bytes of a file beyond twice what is alive that make a snapshot due.
     slack: u64,
     /// Bytes of puts that may wait to be written.
@@ -55,6 +57,7 @@ struct Pace {
 const PACE: Pace = Pace {
     flush: Duration::from_millis(400),
     heal: Duration::from_secs(10),
+    retry: Duration::from_secs(1),
     slack: 16 << 20,
     waiting: 64 << 20,
 };
@@ -88,8 +91,8 @@ struct Records {
     /// They lack something that the store has had.
     incomplete: bool,
     closed: bool,
-    /// Who wants to know when the disk has them.
-    waiting: Vec<oneshot::Sender<io::Result<()>>>,
+    /// Who is to be told when the disk has them, or why it has not.
+    askers: Vec<oneshot::Sender<Result<(), String>>>,
 }
 
 impl Journal {
@@ -130,12 +133,17 @@ impl Journal {
             file: Some(file),
             length,
             healed: None,
+            failed: None,
             incomplete: is_damaged,
         };
         let feed = Feed(waiting);
-        let thread = std::thread::Builder::new()
-            .name("cache-journal".to_owned())
-            .spawn(move || keeper.run())?;
+        let end = End(feed.0.clone());
+        let run = move || {
+            // Dropped when the thread ends, however it does.
+            let _end = end;
+            keeper.run();
+        };
+        let thread = std::thread::Builder::new().name("cache-journal".to_owned()).spawn(run)?;
         // Nobody has set it before: it was made here.
         let _set = feed.0.writer.set(thread.thread().clone());
         if store.feed.set(feed.clone()).is_err() {
@@ -155,13 +163,15 @@ impl Journal {
         self.feed.0.dropped.load(Relaxed)
     }
 
-    /// Waits until the disk has all that has happened so far.
+    /// Waits until the disk has all that has happened so far. Where a snapshot has just been written, a power
+    /// cut might still bring back the file before it; a kill does not.
     ///
     /// # Errors
-    /// It cannot be written, or the journal is closed.
-    pub async fn written(&self) -> io::Result<()> {
-        let written = self.feed.tell_when_written().ok_or_else(closed)?;
-        written.await.unwrap_or_else(|_gone| Err(closed()))
+    /// Why it has not: the file cannot be written, or the journal has ended.
+    pub async fn written(&self) -> Result<(), String> {
+        let ended = || "the journal has ended, a restart begins it again".to_owned();
+        let told = self.feed.tell_when_written().ok_or_else(ended)?;
+        told.await.unwrap_or_else(|_gone| Err(ended()))
     }
 
     /// Writes what is waiting and waits for the disk. Nothing is written afterwards. Blocks.
@@ -213,13 +223,13 @@ impl Feed {
     }
 
     /// Has what waits written now; `None` when nothing is written any more.
-    fn tell_when_written(&self) -> Option<oneshot::Receiver<io::Result<()>>> {
+    fn tell_when_written(&self) -> Option<oneshot::Receiver<Result<(), String>>> {
         let (tell, told) = oneshot::channel();
         let mut records = self.0.records.lock();
         if records.closed {
             return None;
         }
-        records.waiting.push(tell);
+        records.askers.push(tell);
         drop(records);
         self.wake();
         Some(told)
@@ -247,8 +257,13 @@ impl Feed {
     }
 }
 
-fn closed() -> io::Error {
-    io::Error::other("it is closed")
+/// Nothing is written after it, and nobody waits for that.
+struct End(Arc<Waiting>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        *self.0.records.lock() = Records { closed: true, ..Records::default() };
+    }
 }
 
 /// The thread that writes.
@@ -264,7 +279,9 @@ struct Keeper {
     file: Option<File>,
     length: u64,
     healed: Option<Instant>,
-    /// The file lacks something that the store has had since before it was noted here.
+    /// The last snapshot, if it failed: when, and why.
+    failed: Option<(Instant, String)>,
+    /// The file is damaged, or lacks something that the store has had since before it was noted here.
     incomplete: bool,
 }
 
@@ -275,7 +292,7 @@ impl Keeper {
             std::thread::park_timeout(self.pace.flush);
         }
         if self.incomplete {
-            self.compact();
+            let _failed = self.compact();
         }
         self.append_the_unwritten();
         if let Some(file) = &self.file {
@@ -287,34 +304,40 @@ impl Keeper {
     /// Whether to go on.
     fn append_what_waits(&mut self) -> bool {
         let mut taken = std::mem::take(&mut self.taken);
-        let (closed, waiting) = {
+        let (closed, askers) = {
             let mut records = self.waiting.records.lock();
             std::mem::swap(&mut records.bytes, &mut taken);
             self.incomplete |= std::mem::take(&mut records.incomplete);
-            (records.closed, std::mem::take(&mut records.waiting))
+            (records.closed, std::mem::take(&mut records.askers))
         };
         self.write(&mut taken);
         taken.shrink_to(8 * AT_ONCE);
         self.taken = taken;
-        if !waiting.is_empty() {
+        if !askers.is_empty() {
             let synced = self.sync();
-            for tell in waiting {
+            for tell in askers {
                 // Who does not wait any more need not know.
-                let _gone = tell.send(synced.clone().map_err(io::Error::other));
+                let _gone = tell.send(synced.clone());
             }
         }
         !closed
     }
 
-    /// Waits for the disk; what has failed before is tried once more, by a snapshot. Why it did not work.
+    /// Waits for the disk; what has failed before is tried once more, by a snapshot.
+    ///
+    /// # Errors
+    /// Why it does not work.
     fn sync(&mut self) -> Result<(), String> {
         if self.file.is_none() {
-            self.compact();
+            match &self.failed {
+                // Whoever clears again and again must not fill the disk again and again.
+                Some((when, reason)) if when.elapsed() < self.pace.retry => {
+                    return Err(reason.clone());
+                }
+                _ => self.compact()?,
+            }
         }
-        let synced = match &self.file {
-            Some(file) => file.sync_data(),
-            None => return Err("no file can be written in the app dir".to_owned()),
-        };
+        let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
         let problem = synced.as_ref().err().map(io::Error::to_string);
         self.check(synced);
         problem.map_or(Ok(()), Err)
@@ -349,22 +372,29 @@ impl Keeper {
         }
         let alive = self.store.upgrade().map_or(0, |store| store.read_bytes());
         if self.incomplete || self.length > alive * 2 + self.pace.slack {
-            self.compact();
+            let _failed = self.compact();
         }
     }
 
     /// Replaces the file by a snapshot of the store. If that fails, the file goes on as it was.
-    fn compact(&mut self) {
-        let Some(store) = self.store.upgrade() else { return };
+    ///
+    /// # Errors
+    /// Why it has failed, which has been logged.
+    fn compact(&mut self) -> Result<(), String> {
+        let Some(store) = self.store.upgrade() else { return Err("the store is gone".to_owned()) };
         self.healed = Some(Instant::now());
         match write_snapshot(&store, &self.path, &self.secret) {
             Ok((file, length)) => {
                 (self.length, self.incomplete) = (length, false);
-                self.file = Some(file);
+                (self.file, self.failed) = (Some(file), None);
+                Ok(())
             }
             Err(error) => {
                 self.incomplete = true;
                 self.warn(&error);
+                let reason = error.to_string();
+                self.failed = Some((Instant::now(), reason.clone()));
+                Err(reason)
             }
         }
     }
@@ -395,8 +425,26 @@ fn write_snapshot(
     secret: &[u8; SECRET],
 ) -> io::Result<(File, u64)> {
     let temporary = beside(path, ".new");
+    let written = write_snapshot_at(store, &temporary, secret).and_then(|written| {
+        fs::rename(&temporary, path)?;
+        Ok(written)
+    });
+    match written {
+        // The file has its name already; only a power cut could undo that.
+        Ok(_) => drop(path.parent().map(|folder| File::open(folder)?.sync_all())),
+        // Others need the disk's last bytes more.
+        Err(_) => drop(fs::remove_file(&temporary)),
+    }
+    written
+}
+
+fn write_snapshot_at(
+    store: &MemoryStore,
+    path: &Path,
+    secret: &[u8; SECRET],
+) -> io::Result<(File, u64)> {
     // Few large writes instead of many small ones.
-    let mut to = BufWriter::with_capacity(AT_ONCE, create(&temporary)?);
+    let mut to = BufWriter::with_capacity(AT_ONCE, create(path)?);
     to.write_all(&Beginning::header(secret))?;
     let mut length = Ok(HEADER as u64);
     let mut record = Vec::new();
@@ -413,9 +461,6 @@ fn write_snapshot(
     let length = length?;
     let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    // The file has its name already; only a power cut could undo that.
-    let _unsynced = path.parent().map(|folder| File::open(folder)?.sync_all());
     Ok((file, length))
 }
 
@@ -449,12 +494,11 @@ fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<Loaded> {
     let good = good + HEADER as u64;
     if damaged > 0 {
         tracing::warn!(path = %path.display(), bytes = damaged,
-            "the cache's journal is damaged in its midst: what was there is lost, also the removal of an entry \
-             if it was one; to be sure of that, clear the cache");
+            "the cache's journal is damaged in its midst: {LOST}");
     }
     if good < length {
         tracing::warn!(path = %path.display(), bytes = length - good,
-            "the end of the cache's journal is damaged and was cut off");
+            "the end of the cache's journal is damaged and was cut off: {LOST}");
         file.set_len(good)?;
     }
     file.seek(SeekFrom::Start(good))?;
@@ -468,6 +512,10 @@ fn begin(path: &Path) -> io::Result<Loaded> {
     file.write_all(&Beginning::header(&secret))?;
     Ok(Loaded { file, length: HEADER as u64, secret, is_damaged: false })
 }
+
+/// For people.
+const LOST: &str = "what was there is lost, removals of entries too; clear the cache if there were some that must \
+    not be undone";
 
 /// Applies the records. Where the last one ends, and how many bytes before that are none.
 fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Result<(u64, u64)> {

@@ -84,3 +84,14 @@ def test_counters_are_not_counted_twice_over_several_crashes(world, gateway):
         gateway.process.kill()
         gateway = world.start_gateway()
         assert gateway.spent("vk-counted") == pytest.approx(10 * round_ * ONE_CALL)
+
+
+def test_a_log_that_cannot_be_written_costs_no_answers(world):
+    (world.dir / "no-log.log").symlink_to("/dev/full")
+    gateway = world.start_gateway("no-log")
+    gateway.set_up(world.mock)
+
+    assert gateway.chat(hello("openai/gpt-4o-mini")).status == 200
+
+    gateway.process.stop()
+    assert gateway.process.child.returncode == 0

@@ -16,6 +16,7 @@ from harness.cache import (
     put_key, put_plugin, report, status, wait_for,
 )  # fmt: skip
 from harness.gateway import hello
+from harness.http import call
 
 JUDGE = "gemini/gemini-2.5-flash"
 NUMBER = itertools.count()
@@ -336,7 +337,8 @@ def test_what_was_cleared_is_not_back_after_a_kill(world, mock):
     question = "Which bus goes to the airport?"
     ask(gateway, "vk-cleared", question)
     assert ask(gateway, "vk-cleared", question).is_hit
-    time.sleep(1.1)
+    journal = world.dir / "cleared" / "cache.journal"
+    wait_for(lambda: question.encode() in journal.read_bytes(), "the entry in the journal")
 
     assert clear_scope(gateway, "virtual_key:vk-cleared") == 1
     gateway.process.kill()
@@ -345,3 +347,14 @@ def test_what_was_cleared_is_not_back_after_a_kill(world, mock):
     assert entries(again) == 0
     assert not ask(again, "vk-cleared", question).is_hit
     again.process.stop()
+
+
+def test_a_clear_that_may_be_undone_by_a_restart_is_an_error(world):
+    (world.dir / "unwritten" / "cache.journal").mkdir(parents=True)
+    gateway = world.start_gateway("unwritten")
+
+    answer = call("DELETE", f"{gateway.admin}/api/cache/clear")
+
+    assert (answer.status, answer.json()["error"]["code"]) == (500, "not_written")
+    assert "cache.journal" in answer.json()["error"]["message"]
+    gateway.process.stop()

@@ -20,7 +20,10 @@ pub(super) const HEADER: usize = VERSION.len() + SECRET + 4;
 /// Length and CRC-32 of a record, both little endian.
 const FRAME: usize = 8;
 
-/// The kinds are part of the form: a new one gets a new number, and none is used again.
+/// Bytes that no record takes: answers end at a mebibyte, and what belongs to one is small.
+const TOO_LONG: u32 = 16 << 20;
+
+/// The kinds are part of the form: a new one gets a new number, with a new version, and none is used again.
 const PUT: u8 = 0;
 const ONE: u8 = 1;
 const SCOPE: u8 = 2;
@@ -148,6 +151,10 @@ impl<R: Read> Reader<R> {
         self.from.read_exact(&mut length)?;
         self.from.read_exact(&mut checksum)?;
         let length = u32::from_le_bytes(length);
+        // None is empty either. What follows such a length could be the inside of what somebody asked.
+        if length == 0 || length >= TOO_LONG {
+            return Ok(Next::End);
+        }
         let Some(left) = left.checked_sub(u64::from(length)) else { return Ok(Next::End) };
         self.payload.resize(length as usize, 0);
         self.from.read_exact(&mut self.payload)?;

@@ -1,3 +1,5 @@
+mod disk;
+
 use super::super::tests::{ANSWER, Dice, REFUSAL, entry, fingerprint, unread};
 use super::*;
 use crate::cache::Partition;
@@ -7,6 +9,7 @@ const ROOM: u64 = 1 << 40;
 const QUICK: Pace = Pace {
     flush: Duration::from_millis(5),
     heal: Duration::from_millis(5),
+    retry: Duration::ZERO,
     slack: 64 << 20,
     waiting: 64 << 20,
 };
@@ -151,111 +154,6 @@ fn a_torn_end_is_cut_off_wherever_it_is_torn() {
         expected.sort();
         assert_eq!(found, expected, "{end}");
     }
-}
-
-#[test]
-fn a_damaged_byte_costs_one_record_or_what_follows_if_it_is_in_its_length() {
-    let folder = Folder::new("damaged");
-    let (bytes, ends) = journal_of(&folder, 4);
-    let whole = loaded(&folder.file(), 0);
-    assert_eq!(whole.len(), 4);
-    for at in ends[1]..ends[2] {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 0x10;
-        fs::write(folder.file(), &damaged).unwrap();
-        let (store, journal) = opened(&folder.file(), 0, PACE);
-        let found = content(&store);
-        journal.close();
-        let in_length = at < ends[1] + 4;
-        let left = if in_length { &[0][..] } else { &[0, 2, 3] };
-        assert!(found.keys().copied().eq(sorted(left.iter().copied().map(fingerprint))), "{at}");
-        assert!(found.iter().all(|(name, entry)| whole[name] == *entry), "{at}");
-        // It is not damaged any more: its end has been cut off, or a snapshot is in its place.
-        let now = fs::read(folder.file()).unwrap();
-        assert!(if in_length { now == bytes[..ends[1]] } else { now.len() < bytes.len() }, "{at}");
-        assert_eq!(loaded(&folder.file(), 0), found, "{at}");
-    }
-}
-
-#[test]
-fn a_clear_behind_a_damaged_byte_counts() {
-    let folder = Folder::new("damaged-clear");
-    let (_, ends) = journal_of(&folder, 2);
-    let (store, journal) = opened(&folder.file(), 0, PACE);
-    store.clear(&Clear::One(fingerprint(0)));
-    journal.close();
-    let mut bytes = fs::read(folder.file()).unwrap();
-    bytes[ends[1] + 20] ^= 1;
-    fs::write(folder.file(), &bytes).unwrap();
-    assert_eq!(loaded(&folder.file(), 0), Content::new());
-}
-
-#[tokio::test]
-async fn what_was_cleared_is_so_on_disk_when_that_is_told() {
-    let folder = Folder::new("told");
-    // Nothing is written by itself.
-    let pace = Pace { flush: Duration::from_secs(3600), ..PACE };
-    let (store, journal) = opened(&folder.file(), 0, pace);
-    let copy = folder.0.join("copy");
-    let written = async || {
-        let written = tokio::time::timeout(Duration::from_secs(20), journal.written()).await;
-        written.expect("nobody was told").unwrap();
-        fs::copy(folder.file(), &copy).unwrap();
-        loaded(&copy, 0).into_keys().collect::<Vec<_>>()
-    };
-    put_and_use(&store, 1, "a", 100);
-    put_and_use(&store, 2, "b", 100);
-    assert_eq!(written().await, sorted([fingerprint(1), fingerprint(2)]));
-    store.clear(&Clear::Scope("a".into()));
-    assert_eq!(written().await, [fingerprint(2)]);
-    journal.close();
-    assert!(journal.written().await.is_err());
-}
-
-#[test]
-fn what_could_not_be_written_is_told_and_made_up_for() {
-    let folder = Folder::new("full");
-    let store = Arc::new(MemoryStore::new(ROOM));
-    put(&store, 1, "a", 100);
-    let path = folder.0.join("later").join("cache.journal");
-    let mut keeper = Keeper {
-        store: Arc::downgrade(&store),
-        path: path.clone(),
-        secret: [7; SECRET],
-        waiting: Arc::new(Waiting {
-            records: Mutex::default(),
-            most: 0,
-            dropped: AtomicU64::new(0),
-            writer: OnceLock::new(),
-        }),
-        taken: Vec::new(),
-        pace: PACE,
-        file: Some(OpenOptions::new().write(true).open("/dev/full").unwrap()),
-        length: 0,
-        healed: None,
-        incomplete: false,
-    };
-    let mut told = || {
-        let (tell, mut told) = oneshot::channel();
-        {
-            let mut records = keeper.waiting.records.lock();
-            append_clear(&mut records.bytes, &Clear::One(fingerprint(2)));
-            records.waiting.push(tell);
-        }
-        assert!(keeper.append_what_waits());
-        told.try_recv().unwrap()
-    };
-    assert!(told().is_err());
-    // There is room now.
-    fs::create_dir(path.parent().unwrap()).unwrap();
-    assert!(told().is_ok());
-    assert!(loaded(&path, 0).into_keys().eq([fingerprint(1)]));
-}
-
-fn sorted(names: impl IntoIterator<Item = Fingerprint>) -> Vec<Fingerprint> {
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort();
-    names
 }
 
 #[test]
