@@ -14,13 +14,19 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Where warnings of the plugin's settings are found.
+pub(super) const CONFIG_PATH: &str = "plugins.semantic_cache.config";
+
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<CacheStatus> {
     let snapshot = app.live.snapshot();
     let config = &snapshot.cache;
     let counts = app.cache.stats.counts();
     let (embedding_model, embedding_problem) = match app.cache.embedder(config) {
         Embedder::None(problem) => (None, Some(app.cache.not_loaded(config).unwrap_or(problem))),
-        embedder => (Some(embedder.model()), None),
+        embedder => {
+            let mut warnings = super::warnings_at(&app, CONFIG_PATH).into_iter();
+            (Some(embedder.model()), warnings.find(|warning| warning.starts_with("provider:")))
+        }
     };
     let state = app.cache.store.state().await;
     let mut keys = snapshot.virtual_keys.iter().filter_map(|key| key.semantic_cache.as_ref());
@@ -131,7 +137,7 @@ pub(super) async fn clear_all(State(app): State<Arc<App>>) -> AdminResult<Json<V
 }
 
 async fn clear(app: &App, what: Clear) -> AdminResult<Json<Value>> {
-    let removed = app.cache.store.clear(what).await.map_err(|error| {
+    let removed = app.cache.clear(what).await.map_err(|error| {
         let (status, code) = match error {
             StoreError::NotWritten(_) => (StatusCode::INTERNAL_SERVER_ERROR, "not_written"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "store_away"),

@@ -89,7 +89,12 @@ async fn write(app: &App, name: &str, body: &Value) -> AdminResult<Json<Value>> 
     app.live.change(change).await?;
     let plugin = view(&app.live.configuration(), name);
     let message = "Plugin updated successfully";
-    Ok(Json(json!({"status": "success", "message": message, "plugin": plugin})))
+    let warnings = super::warnings_at(app, super::cache::CONFIG_PATH);
+    let mut answer = json!({"status": "success", "message": message, "plugin": plugin});
+    if !warnings.is_empty() {
+        answer["warnings"] = json!(warnings);
+    }
+    Ok(Json(answer))
 }
 
 fn known(name: &str) -> AdminResult<()> {

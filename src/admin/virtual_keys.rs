@@ -5,9 +5,12 @@ use super::query::{Body, Parameters};
 use super::usage::{Usages, forget_gone_meters};
 use super::warnings_at;
 use crate::app::App;
+use crate::cache::Clear;
 use crate::config::entity::{Configuration, VirtualKeyConfig};
 use crate::config::json::virtual_key_to_json;
-use crate::config::{ChangeError, IdSource, Problem, Problems, VirtualKeyInput, apply_virtual_key};
+use crate::config::{
+    ChangeError, IdSource, Problem, Problems, VirtualKeyInput, apply_virtual_key, own_scope,
+};
 use crate::provider::catalog;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -139,7 +142,13 @@ pub(super) async fn delete(
     let gone = app.live.change(change).await?;
     forget_gone_meters(&app);
     info!(id = gone.id, name = gone.name, "virtual key deleted");
-    Ok(Json(json!({"message": "Virtual key deleted successfully"})))
+    // Whoever gets a key of this id next must not get the answers of this one.
+    let mut answer = json!({"message": "Virtual key deleted successfully"});
+    if let Err(error) = app.cache.clear(Clear::Scope(own_scope(&gone.id))).await {
+        tracing::warn!(id = gone.id, "cached answers of a deleted virtual key: {error}");
+        answer["warnings"] = json!([format!("its cached answers: {error}")]);
+    }
+    Ok(Json(answer))
 }
 
 /// `POST /{id}/rotate`: a new generated secret, which this answer alone shows. The old one is

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 enum State {
     Running,
     Landed(Arc<Entry>),
-    /// It failed, or its answer is not for others.
     Lost,
+    Left,
 }
 
 /// The requests that are being answered.
@@ -45,7 +45,18 @@ struct Flight {
     state: Option<watch::Sender<State>>,
 }
 
-/// The one that is sent. Dropped before it has landed, it is lost, and the others go by themselves.
+/// How a flight has ended for those who have waited.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Landing {
+    /// With this answer.
+    Landed(Arc<Entry>),
+    /// It failed, or its answer is not for others: they go by themselves.
+    Lost,
+    /// Whoever led it went away: one of them may go on.
+    Left,
+}
+
+/// The one that is sent. Dropped before it has ended, its client has gone away.
 #[derive(Debug)]
 pub struct Leader {
     fingerprint: Fingerprint,
@@ -97,6 +108,13 @@ impl Leader {
         }
     }
 
+    /// It failed, or its answer is not for others.
+    pub fn lose(mut self) {
+        if let Some(state) = self.end() {
+            state.send_replace(State::Lost);
+        }
+    }
+
     /// Ends the flight, if it has not ended. What those wait for that wait.
     fn end(&mut self) -> Option<watch::Sender<State>> {
         let flights = self.flights.take()?;
@@ -109,18 +127,19 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if let Some(state) = self.end() {
-            state.send_replace(State::Lost);
+            state.send_replace(State::Left);
         }
     }
 }
 
 impl Follower {
-    /// The answer of the leader; `None` when it has none for others.
-    pub async fn landed(mut self) -> Option<Arc<Entry>> {
-        let state = self.state.wait_for(|state| !matches!(state, State::Running)).await.ok()?;
-        match &*state {
-            State::Landed(entry) => Some(entry.clone()),
-            State::Running | State::Lost => None,
+    /// Waits for the leader's end.
+    pub async fn landed(mut self) -> Landing {
+        let ended = self.state.wait_for(|state| !matches!(state, State::Running)).await;
+        match ended.as_deref() {
+            Ok(State::Landed(entry)) => Landing::Landed(entry.clone()),
+            Ok(State::Left) => Landing::Left,
+            Ok(State::Running | State::Lost) | Err(_) => Landing::Lost,
         }
     }
 }
@@ -153,8 +172,8 @@ mod tests {
         let (first, second) = (follow(&flights), follow(&flights));
         let answer = Arc::new(entry(1));
         leader.land(|| answer.clone());
-        assert_eq!(first.landed().await, Some(answer.clone()));
-        assert_eq!(second.landed().await, Some(answer));
+        assert_eq!(first.landed().await, Landing::Landed(answer.clone()));
+        assert_eq!(second.landed().await, Landing::Landed(answer));
         lead(&flights);
     }
 
@@ -171,7 +190,11 @@ mod tests {
         let leader = lead(&flights);
         let follower = follow(&flights);
         drop(leader);
-        assert_eq!(follower.landed().await, None);
+        assert_eq!(follower.landed().await, Landing::Left);
+        let leader = lead(&flights);
+        let follower = follow(&flights);
+        leader.lose();
+        assert_eq!(follower.landed().await, Landing::Lost);
         lead(&flights);
     }
 }

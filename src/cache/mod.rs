@@ -31,7 +31,7 @@ pub use digest::{Digests, SECRET};
 #[cfg(test)]
 pub(crate) use entry::fixture;
 pub use entry::{Clear, Entry, Fill, Fingerprint, Partition};
-pub use flight::{Flights, Follower, Leader, Role};
+pub use flight::{Flights, Follower, Landing, Leader, Role};
 pub use grades::{Grade, Grades, Report};
 pub use judge::{question_for_judge, verdict_of};
 pub use keep::LARGEST;
@@ -46,7 +46,9 @@ pub use unread::{Form, StreamReader, Unread};
 
 use crate::config::cache::{CacheConfig, LOCAL};
 use arc_swap::ArcSwapOption;
+use breaker::StoreError;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything of the cache that lives longer than a request.
@@ -64,6 +66,8 @@ pub struct Cache {
     pub embeddings_rest: Rest,
     /// Set while the judge does not answer in time.
     pub judge_rests: Rest,
+    /// How often something was removed on request.
+    clears: AtomicU64,
     local: ArcSwapOption<LocalModel>,
     engine: Mutex<Engine>,
     folders: Folders,
@@ -127,9 +131,25 @@ impl Cache {
             stats: Stats::default(),
             embeddings_rest: Rest::default(),
             judge_rests: Rest::default(),
+            clears: AtomicU64::new(0),
             local: ArcSwapOption::empty(),
             engine: Mutex::default(),
         }
+    }
+
+    /// Removes entries and says how many, and has no answer kept that was asked for before.
+    ///
+    /// # Errors
+    /// Those of [`Store::clear`].
+    pub async fn clear(&self, what: Clear) -> Result<u64, StoreError> {
+        // First: whoever keeps an answer looks at it once more afterwards.
+        self.clears.fetch_add(1, SeqCst);
+        self.store.clear(what).await
+    }
+
+    /// How often something was removed on request. What is asked for before that changes is not kept.
+    pub fn clears(&self) -> u64 {
+        self.clears.load(SeqCst)
     }
 
     /// Where embeddings come from under `config`.
@@ -140,7 +160,16 @@ impl Cache {
                 Embedder::None("`dimension` is 1: exact hits only".to_owned())
             }
             "" | LOCAL => match self.local.load_full() {
-                Some(model) => Embedder::Local(model),
+                Some(model) => match config.dimension {
+                    Some(wanted) if wanted as usize != model.dimension() => {
+                        Embedder::None(format!(
+                            "`dimension` is {wanted}, but the vectors of {} have {}: exact hits only",
+                            model.name(),
+                            model.dimension()
+                        ))
+                    }
+                    _ => Embedder::Local(model),
+                },
                 None => {
                     let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
                     let problem = engine.problem.clone();

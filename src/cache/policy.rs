@@ -1,8 +1,9 @@
 //! What the operator, the virtual key and the request's own headers say of one request.
 
-use crate::config::cache::{CacheConfig, CacheMode, parse_ttl};
+use crate::config::cache::{CacheConfig, CacheMode, is_no_time, parse_ttl};
 use crate::config::{Snapshot, VirtualKey};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How the names of all headers begin that speak of the cache.
@@ -53,9 +54,9 @@ impl Policy {
         // Most requests have none of them, which is seen sooner than that each is missing.
         let any = headers.keys().any(|name| name.as_str().starts_with(CACHE_HEADERS));
         let headers = any.then_some(headers);
-        let header = |name| headers?.get(name).and_then(|value| value.to_str().ok());
+        let header = |name| headers?.get(name).map(text_of);
         let named = header(CACHE_KEY).filter(|key| !key.is_empty());
-        let cache_key = named.unwrap_or(&config.default_cache_key);
+        let cache_key = named.as_deref().unwrap_or(&config.default_cache_key);
         match own {
             // A header must not widen what the operator has narrowed.
             Some(own) if !own.enabled => return None,
@@ -70,9 +71,15 @@ impl Policy {
         let threshold = threshold.filter(says).map(|value| value.min(1.0));
         let own_threshold = own.and_then(|own| own.threshold).filter(says);
         let threshold = threshold.or(own_threshold).unwrap_or(config.threshold);
-        let ttl = header(CACHE_TTL).and_then(parse_ttl);
+        let named_ttl = header(CACHE_TTL);
+        let ttl = named_ttl.as_deref().and_then(parse_ttl);
         let ttl = ttl.or(own.and_then(|own| own.ttl)).unwrap_or(config.ttl);
         let kind = header(CACHE_TYPE);
+        let is_kind = |name: &str| kind.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name));
+        // Whoever is careful with an answer is believed however they spell it.
+        let no_store = header(CACHE_NO_STORE).is_some_and(|it| {
+            !["", "0", "false", "no"].iter().any(|no| it.trim().eq_ignore_ascii_case(no))
+        });
         Some(Policy {
             mode,
             threshold: threshold as f32,
@@ -80,11 +87,19 @@ impl Policy {
             scope: scope(virtual_key, direct_key),
             // Most have none, and the empty one is never made.
             cache_key: if cache_key.is_empty() { Arc::default() } else { cache_key.into() },
-            exact: kind != Some("semantic"),
-            semantic: kind != Some("direct") && mode != CacheMode::Exact,
-            store: header(CACHE_NO_STORE) != Some("true"),
+            exact: !is_kind("semantic"),
+            semantic: !is_kind("direct") && mode != CacheMode::Exact,
+            store: !no_store && !named_ttl.as_deref().is_some_and(is_no_time),
             config: config.clone(),
         })
+    }
+}
+
+/// A header's value as text; bytes that are no UTF-8 as ISO-8859-1 has them, so that two that differ stay two.
+fn text_of(value: &HeaderValue) -> Cow<'_, str> {
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.into(),
+        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
     }
 }
 

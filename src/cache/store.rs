@@ -189,7 +189,10 @@ impl Store {
     /// The entry of that id, for showing it; `None` from a store that wants to know its scope too.
     pub async fn find(&self, fingerprint: &Fingerprint, now_ms: i64) -> Option<Arc<Entry>> {
         match self {
-            Store::Memory(local) => local.memory.get(fingerprint)?.read(),
+            Store::Memory(local) => {
+                let entry = local.memory.get(fingerprint)?;
+                (entry.expires_ms > now_ms).then(|| entry.read()).flatten()
+            }
             Store::Postgres(_) => {
                 let none = Arc::default();
                 self.exact(fingerprint, &none, &none, now_ms).await
@@ -265,6 +268,23 @@ impl Store {
             Store::Redis(remote, _) => {
                 let ask = move |store: Arc<RedisStore>| async move { store.clear(&what).await };
                 remote.ask(ask).await.unwrap_or(Err(StoreError::Away))
+            }
+        }
+    }
+
+    /// Removes one without waiting for it.
+    pub fn forget(&self, fingerprint: Fingerprint) {
+        let what = Clear::One(fingerprint);
+        match self {
+            Store::Memory(local) => drop(local.memory.clear(&what)),
+            Store::Postgres(remote) => remote.tell(move |store| async move {
+                let _away = store.clear(&what).await;
+            }),
+            Store::Redis(remote, local) => {
+                local.memory.clear(&what);
+                remote.tell(move |store| async move {
+                    let _away = store.clear(&what).await;
+                });
             }
         }
     }

@@ -236,7 +236,12 @@ fn cache_scope(key: &VirtualKeyConfig, configuration: &Configuration) -> Arc<str
         CacheScope::Team => key.team_id.as_ref().map(|id| format!("team:{id}")),
         CacheScope::Customer => key.customer_id.as_ref().map(|id| format!("customer:{id}")),
     };
-    shared.unwrap_or_else(|| format!("virtual_key:{}", key.id)).into()
+    shared.map_or_else(|| own_scope(&key.id), Arc::from)
+}
+
+/// The scope of the cache's entries that a virtual key shares with nobody.
+pub fn own_scope(id: &str) -> Arc<str> {
+    format!("virtual_key:{id}").into()
 }
 
 fn binding(config: &ProviderBindingConfig, meters: Arc<[MeterSpec]>) -> Binding {

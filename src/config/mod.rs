@@ -38,7 +38,7 @@ pub mod window;
 pub use admin::{Admin, Verdict};
 pub use apply::{IdSource, apply_virtual_key, secret_hash};
 pub use apply_provider::{apply_key, apply_provider};
-pub use build::build;
+pub use build::{build, own_scope};
 pub use env::Environment;
 pub use header_filter::HeaderFilter;
 pub use input::{

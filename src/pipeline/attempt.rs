@@ -90,6 +90,9 @@ pub(super) async fn run(
             Ok((done, places)) => return Ok(Answer { target, done, places, cache }),
             Err(failure) => failure,
         };
+        if let Start::On(caching) = &mut cache {
+            caching.give_up();
+        }
         let stop = failure.retry == Retry::Never;
         if !stop && recorder.attempts() == attempts {
             attempt.skipped(&failure, recorder);

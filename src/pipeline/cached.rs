@@ -4,31 +4,30 @@
 //! Similarity only finds candidates. What is served has passed the hard filters (they are the place of
 //! an entry), the guard, and either the threshold or the judge.
 
+mod keeping;
+
 use super::cache_asks::{ask_judge, embed};
 use super::cache_note::CacheNote;
 use super::call::{Call, Purpose};
-use super::record::Outcome;
-use super::shadow::{Grading, text_of};
-use super::translate::{CLIENT, Decoded, decoded_answer};
+use super::translate::Decoded;
 use crate::app::App;
 use crate::cache::{
-    Arrival, Asking, Bypass, Embedder, Entry, Follower, Form, LARGEST, Leader, Place, Policy, Role,
-    Subject, Unread, guard,
+    Asking, Bypass, Embedder, Entry, Follower, Landing, Leader, Place, Policy, Role, Subject, guard,
 };
 use crate::config::cache::{CacheMode, HitCost};
-use crate::dialect::Dialect;
-use crate::llm::{Cost, Operation};
+use crate::llm::Operation;
 use crate::route::Target;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Candidates that are looked at.
 const CANDIDATES: usize = 5;
 /// Candidates for which the judge is asked.
 const JUDGED: usize = 2;
-/// How long is waited where a stream is concerned: it lands only when it is complete, and whoever wants
-/// one wants its beginning.
+/// How long an answer is waited for that comes as a stream, which lands only when it is complete.
 const FOLLOWS_A_STREAM: Duration = Duration::from_secs(10);
+/// How long whoever wants a stream waits for an answer: they want its beginning.
+const WANTS_A_STREAM: Duration = Duration::from_secs(3);
 /// Shadow mode looks at candidates down to this similarity, to show what a lower threshold would do.
 const SHADOW_FLOOR: f32 = 0.5;
 
@@ -49,6 +48,8 @@ pub(super) struct Caching {
     /// For the target that is asked.
     subject: Subject,
     leader: Option<Leader>,
+    /// How often something had been removed when this was asked.
+    clears: u64,
     missed: bool,
     /// Whether an entry of this fingerprint was found that is not to be served for it.
     differs: bool,
@@ -102,7 +103,7 @@ impl Start {
         let Some(policy) = policy else { return Start::Off };
         let similar = policy.semantic.then(|| Similar::new(app, &policy));
         match subject_of(app, call, decoded, target, &policy, similar.as_deref()) {
-            Ok(subject) => Start::On(Caching::new(policy, subject, similar)),
+            Ok(subject) => Start::On(Caching::new(app, policy, subject, similar)),
             Err(reason) => {
                 app.cache.stats.bypass(reason);
                 Start::Past(reason)
@@ -142,9 +143,10 @@ fn subject_of(
 }
 
 impl Caching {
-    fn new(policy: Policy, subject: Subject, similar: Option<Box<Similar>>) -> Self {
+    fn new(app: &App, policy: Policy, subject: Subject, similar: Option<Box<Similar>>) -> Self {
         let (leader, missed, differs, is_known) = (None, false, false, false);
-        Caching { policy, subject, leader, missed, differs, is_known, similar }
+        let clears = app.cache.clears();
+        Caching { policy, subject, leader, clears, missed, differs, is_known, similar }
     }
 
     /// The next target is asked. Whether that has a place in the cache, as the first had.
@@ -155,7 +157,7 @@ impl Caching {
         decoded: &Decoded,
         target: &Target,
     ) -> bool {
-        self.leader = None;
+        self.give_up();
         self.differs = false;
         self.is_known = false;
         if let Some(similar) = &mut self.similar {
@@ -207,7 +209,7 @@ impl Caching {
         match &found {
             Some(hit) => {
                 // Whoever waits for this request looks for themselves.
-                self.leader = None;
+                self.give_up();
                 let (entry, note) = (&hit.entry, &hit.note);
                 let semantic = note.similarity.is_some();
                 let taken = u64::try_from(call.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -252,15 +254,36 @@ impl Caching {
         if let Some(hit) = self.exact_hit(app, kept) {
             return Some(hit);
         }
-        let follower = self.join(app, place, streams)?;
-        let patience = match follower.streams || streams {
-            true => patience.min(FOLLOWS_A_STREAM),
-            false => patience,
-        };
-        let landed = tokio::time::timeout(patience, follower.landed()).await.ok().flatten();
-        let mut hit = self.exact_hit(app, landed)?;
+        let landed = self.follow(app, place, streams, patience).await?;
+        let mut hit = self.exact_hit(app, Some(landed))?;
         hit.note.collapsed = true;
         Some(hit)
+    }
+
+    /// The answer to an identical request in flight. When whoever has sent that goes away, one of those that wait
+    /// sends it again, and the others wait for that one.
+    async fn follow(
+        &mut self,
+        app: &App,
+        place: Place,
+        streams: bool,
+        patience: Duration,
+    ) -> Option<Arc<Entry>> {
+        let begun = Instant::now();
+        loop {
+            let follower = self.join(app, place, streams)?;
+            let patience = match (streams, follower.streams) {
+                (true, _) => patience.min(WANTS_A_STREAM),
+                (false, true) => patience.min(FOLLOWS_A_STREAM),
+                (false, false) => patience,
+            };
+            let end = tokio::time::Instant::from_std(begun + patience);
+            match tokio::time::timeout_at(end, follower.landed()).await {
+                Ok(Landing::Landed(entry)) => return Some(entry),
+                Ok(Landing::Left) => {}
+                Ok(Landing::Lost) | Err(_) => return None,
+            }
+        }
     }
 
     fn exact_hit(&mut self, app: &App, entry: Option<Arc<Entry>>) -> Option<Hit> {
@@ -354,129 +377,14 @@ impl Caching {
 
     /// Nothing will be kept: whoever waits for it goes by themselves.
     pub(super) fn give_up(&mut self) {
-        self.leader = None;
+        if let Some(leader) = self.leader.take() {
+            leader.lose();
+        }
     }
 
     /// What the client of a miss is told; `None` when it is nothing but that.
     pub(super) fn note(&self) -> Option<&CacheNote> {
         self.similar.as_ref().map(|similar| &similar.note)
-    }
-
-    /// Keeps a complete answer in the client's format. Whether it is one for others is found out now or
-    /// when it is first asked for.
-    pub(super) fn keep(
-        &mut self,
-        app: &Arc<App>,
-        call: &Arc<Call>,
-        body: &[u8],
-        outcome: &Outcome,
-    ) {
-        let form = match call.operation {
-            Operation::Chat => Form::Chat,
-            Operation::Embedding => Form::Embedding,
-            Operation::ListModels => return,
-        };
-        self.keep_as(form, app, call, body, outcome);
-    }
-
-    /// The same for an answer in any form.
-    pub(super) fn keep_as(
-        &mut self,
-        form: Form,
-        app: &Arc<App>,
-        call: &Arc<Call>,
-        answer: &[u8],
-        outcome: &Outcome,
-    ) {
-        if answer.len() > LARGEST {
-            return;
-        }
-        let place = self.subject.place;
-        if !self.wants_answer() {
-            return;
-        }
-        let latency_ms = i64::try_from(outcome.latency.as_millis()).unwrap_or(i64::MAX);
-        let now = call.timestamp_ms.saturating_add(latency_ms);
-        let unread =
-            Unread { form, keeps_tools: self.policy.config.cache_tools, usage: outcome.usage };
-        let arrival = Arrival {
-            fingerprint: place.fingerprint,
-            partition: place.partition,
-            scope: &self.policy.scope,
-            cache_key: &self.policy.cache_key,
-            question: self.subject.question(),
-            provider: outcome.trail.provider.as_deref().unwrap_or_default(),
-            model: outcome.trail.model.as_deref().unwrap_or_default(),
-            wire: CLIENT.wire(),
-            answer,
-            unread,
-            cost: outcome.cost.unwrap_or(Cost::ZERO).0,
-            latency_us: u64::try_from(outcome.latency.as_micros()).unwrap_or(u64::MAX),
-            created_ms: now,
-            expires_ms: now.saturating_add(self.policy.ttl_ms),
-        };
-        if self.may_wait(app, form) {
-            app.cache.store.put_unread(&arrival);
-            if let Some(leader) = self.leader.take() {
-                leader.land(|| Arc::new(arrival.to_entry()));
-            }
-            return;
-        }
-        let Some(entry) = Arc::new(arrival.to_entry()).read() else { return };
-        self.grade(app, call, &entry);
-        if !self.stores() {
-            return;
-        }
-        let vector = self.similar.as_mut().and_then(|similar| similar.vector.take());
-        app.cache.store.put(entry.clone(), vector);
-        if let Some(leader) = self.leader.take() {
-            leader.land(|| entry);
-        }
-    }
-
-    /// Whether the answer is of use: to be kept, or to grade others by.
-    pub(super) fn wants_answer(&self) -> bool {
-        let grades = self.similar.as_ref().is_some_and(|similar| !similar.would_be.is_empty());
-        self.stores() || grades
-    }
-
-    fn stores(&self) -> bool {
-        self.policy.store && !self.is_known
-    }
-
-    /// Whether an answer may be kept as it came. It is read at once where other nodes or questions like
-    /// this one may find it, for shadow mode, and where it takes the place of another answer.
-    fn may_wait(&self, app: &App, form: Form) -> bool {
-        let is_alone = |similar: &Similar| similar.vector.is_none() && similar.would_be.is_empty();
-        form != Form::Embedding
-            && self.similar.as_deref().is_none_or(is_alone)
-            && !self.differs
-            && app.cache.store.keeps_unread()
-    }
-
-    /// Finds out, beside the requests, whether what shadow mode would have served was right.
-    fn grade(&mut self, app: &Arc<App>, call: &Arc<Call>, entry: &Entry) {
-        let Some(similar) = self.similar.as_mut().filter(|similar| !similar.would_be.is_empty())
-        else {
-            return;
-        };
-        let Some(answer) = decoded_answer(call.operation, entry.wire, &entry.answer) else {
-            return;
-        };
-        let grading = Grading {
-            app: app.clone(),
-            call: call.clone(),
-            judge: self.policy.config.judge_model.clone(),
-            embedder: similar.embedder.clone(),
-            question: self.subject.question().text().into(),
-            answer: text_of(&answer),
-        };
-        let would_be = std::mem::take(&mut similar.would_be);
-        tokio::spawn(async move {
-            for candidate in would_be {
-                grading.grade(candidate).await;
-            }
-        });
     }
 }
 

@@ -151,7 +151,7 @@ impl Running {
 
 async fn close_cache(app: Arc<App>) {
     if app.live.snapshot().cache.cleanup_on_shutdown
-        && let Err(error) = app.cache.store.clear(Clear::Everything).await
+        && let Err(error) = app.cache.clear(Clear::Everything).await
     {
         tracing::warn!("cleanup_on_shutdown: {error}");
     }

@@ -281,7 +281,8 @@ struct Keeper {
     healed: Option<Instant>,
     /// The last snapshot, if it failed: when, and why.
     failed: Option<(Instant, String)>,
-    /// The file is damaged, or lacks something that the store has had since before it was noted here.
+    /// The file is damaged, has what was cleared, or lacks something that the store has had since before it was
+    /// noted here.
     incomplete: bool,
 }
 
@@ -315,6 +316,8 @@ impl Keeper {
         self.taken = taken;
         if !askers.is_empty() {
             let synced = self.sync();
+            // What was removed still stands in the file, as text: soon a snapshot takes its place.
+            self.incomplete = true;
             for tell in askers {
                 // Who does not wait any more need not know.
                 let _gone = tell.send(synced.clone());
