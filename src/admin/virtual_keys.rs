@@ -16,6 +16,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{info, warn};
 
 /// `GET`: a page of the keys.
@@ -144,9 +145,19 @@ pub(super) async fn delete(
     info!(id = gone.id, name = gone.name, "virtual key deleted");
     // Whoever gets a key of this id next must not get the answers of this one.
     let mut answer = json!({"message": "Virtual key deleted successfully"});
-    if let Err(error) = app.cache.clear(Clear::Scope(own_scope(&gone.id))).await {
-        tracing::warn!(id = gone.id, "cached answers of a deleted virtual key: {error}");
-        answer["warnings"] = json!([format!("its cached answers: {error}")]);
+    let scope = own_scope(&gone.id);
+    let clear = app.cache.clear(Clear::Scope(scope.clone()));
+    let problem = match tokio::time::timeout(CLEARS_WITHIN, clear).await {
+        Ok(cleared) => cleared.err().map(|error| error.to_string()),
+        Err(_elapsed) => Some("that takes too long".to_owned()),
+    };
+    if let Some(problem) = problem {
+        let warning = format!(
+            "its cached answers may be given to the next virtual key of this id: {problem}; \
+             DELETE /api/cache/clear-by-scope/{scope} removes them"
+        );
+        warn!(id = gone.id, "{warning}");
+        answer["warnings"] = json!([warning]);
     }
     Ok(Json(answer))
 }
@@ -171,6 +182,9 @@ pub(super) async fn rotate(
     info!(id = key.id, name = key.name, "virtual key has a new secret");
     Ok(written(&app, "Virtual key rotated successfully", &key, Some(&secret), Vec::new()))
 }
+
+/// How long whoever deletes a virtual key waits for the cache's disk or server.
+const CLEARS_WITHIN: Duration = Duration::from_secs(5);
 
 const CREATED: &str = "Virtual key created successfully";
 

@@ -34,7 +34,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Arc<str> {
 /// Reads the body and finds out who calls.
 pub(super) async fn extract(
     app: &App,
-    snapshot: Arc<Snapshot>,
+    (clears, snapshot): (u64, Arc<Snapshot>),
     route: &Route,
     id: Arc<str>,
     parts: Parts,
@@ -55,6 +55,7 @@ pub(super) async fn extract(
         query: parts.uri.query().map(str::to_owned),
         headers: parts.headers,
         snapshot,
+        clears,
         caller,
         purpose: Purpose::Client,
         arrived,

@@ -7,6 +7,7 @@
 
 mod arrival;
 pub mod breaker;
+mod clears;
 mod digest;
 mod entry;
 mod flight;
@@ -27,6 +28,7 @@ mod subject;
 mod unread;
 
 pub use arrival::Arrival;
+pub use clears::Clears;
 pub use digest::{Digests, SECRET};
 #[cfg(test)]
 pub(crate) use entry::fixture;
@@ -48,7 +50,6 @@ use crate::config::cache::{CacheConfig, LOCAL};
 use arc_swap::ArcSwapOption;
 use breaker::StoreError;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything of the cache that lives longer than a request.
@@ -66,8 +67,8 @@ pub struct Cache {
     pub embeddings_rest: Rest,
     /// Set while the judge does not answer in time.
     pub judge_rests: Rest,
-    /// How often something was removed on request.
-    clears: AtomicU64,
+    /// What was removed on request.
+    pub clears: Clears,
     local: ArcSwapOption<LocalModel>,
     engine: Mutex<Engine>,
     folders: Folders,
@@ -131,25 +132,19 @@ impl Cache {
             stats: Stats::default(),
             embeddings_rest: Rest::default(),
             judge_rests: Rest::default(),
-            clears: AtomicU64::new(0),
+            clears: Clears::default(),
             local: ArcSwapOption::empty(),
             engine: Mutex::default(),
         }
     }
 
-    /// Removes entries and says how many, and has no answer kept that was asked for before.
+    /// Removes entries and says how many, and has no answer kept by this process that was asked for before.
     ///
     /// # Errors
     /// Those of [`Store::clear`].
     pub async fn clear(&self, what: Clear) -> Result<u64, StoreError> {
-        // First: whoever keeps an answer looks at it once more afterwards.
-        self.clears.fetch_add(1, SeqCst);
+        self.clears.note(what.clone());
         self.store.clear(what).await
-    }
-
-    /// How often something was removed on request. What is asked for before that changes is not kept.
-    pub fn clears(&self) -> u64 {
-        self.clears.load(SeqCst)
     }
 
     /// Where embeddings come from under `config`.

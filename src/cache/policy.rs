@@ -77,9 +77,12 @@ impl Policy {
         let kind = header(CACHE_TYPE);
         let is_kind = |name: &str| kind.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name));
         // Whoever is careful with an answer is believed however they spell it.
-        let no_store = header(CACHE_NO_STORE).is_some_and(|it| {
-            !["", "0", "false", "no"].iter().any(|no| it.trim().eq_ignore_ascii_case(no))
-        });
+        let is_no = |it: &HeaderValue| {
+            let it = text_of(it);
+            ["", "0", "false", "no"].iter().any(|no| it.trim().eq_ignore_ascii_case(no))
+        };
+        let no_store = headers
+            .is_some_and(|headers| headers.get_all(CACHE_NO_STORE).iter().any(|it| !is_no(it)));
         Some(Policy {
             mode,
             threshold: threshold as f32,
@@ -95,11 +98,15 @@ impl Policy {
     }
 }
 
-/// A header's value as text; bytes that are no UTF-8 as ISO-8859-1 has them, so that two that differ stay two.
+/// A header's value as text. Two that differ stay two: before what is no UTF-8 comes a character that no header has,
+/// and then each of its bytes as one.
 fn text_of(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.into(),
-        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+        Err(_) => {
+            let bytes = value.as_bytes().iter().copied().map(char::from);
+            std::iter::once('\0').chain(bytes).collect()
+        }
     }
 }
 

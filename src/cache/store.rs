@@ -219,25 +219,53 @@ impl Store {
         read
     }
 
-    /// Keeps an answer as it came; only where that can be done ([`Store::keeps_unread`]).
-    pub fn put_unread(&self, arrival: &Arrival) {
+    /// Keeps an answer as it came; only where that can be done ([`Store::keeps_unread`]). Takes it back if it is
+    /// not wanted any more then.
+    pub fn put_unread(&self, arrival: &Arrival, is_wanted: impl Fn() -> bool) {
         if let Store::Memory(local) = self {
             local.memory.put_unread(arrival);
+            if !is_wanted() {
+                local.memory.clear(&Clear::One(arrival.fingerprint));
+            }
         }
     }
 
-    /// Keeps an entry that has been read. A shared store gets it beside the request.
-    pub fn put(&self, entry: Arc<Entry>, vector: Option<Arc<[f32]>>) {
+    /// Keeps an entry that has been read, and takes it back if it is not wanted any more then. A shared store gets
+    /// it beside the request.
+    pub fn put(
+        &self,
+        entry: Arc<Entry>,
+        vector: Option<Arc<[f32]>>,
+        is_wanted: impl Fn() -> bool + Send + Sync + 'static,
+    ) {
+        let one = Clear::One(entry.fingerprint);
         match self {
-            Store::Memory(local) => local.memory.put(entry, vector),
+            Store::Memory(local) => {
+                local.memory.put(entry, vector);
+                if !is_wanted() {
+                    local.memory.clear(&one);
+                }
+            }
             Store::Postgres(remote) => remote.tell(move |store| async move {
                 store.put(&entry, vector.as_deref()).await;
+                if !is_wanted() {
+                    // One that is away now was there a moment ago, and forgets it in time.
+                    let _away = store.clear(&one).await;
+                }
             }),
             Store::Redis(remote, local) => {
                 if vector.is_some() {
                     local.memory.put(entry.clone(), vector);
+                    if !is_wanted() {
+                        local.memory.clear(&one);
+                    }
                 }
-                remote.tell(move |store| async move { store.put(&entry).await });
+                remote.tell(move |store| async move {
+                    store.put(&entry).await;
+                    if !is_wanted() {
+                        let _away = store.clear(&one).await;
+                    }
+                });
             }
         }
     }
@@ -254,7 +282,7 @@ impl Store {
         match self {
             Store::Memory(local) => {
                 let written = match (&local.journal, &local.no_journal) {
-                    (Some(journal), _) => journal.written().await,
+                    (Some(journal), _) => journal.written(own > 0).await,
                     (None, Some(reason)) => Err(reason.clone()),
                     (None, None) => Ok(()),
                 };
@@ -268,23 +296,6 @@ impl Store {
             Store::Redis(remote, _) => {
                 let ask = move |store: Arc<RedisStore>| async move { store.clear(&what).await };
                 remote.ask(ask).await.unwrap_or(Err(StoreError::Away))
-            }
-        }
-    }
-
-    /// Removes one without waiting for it.
-    pub fn forget(&self, fingerprint: Fingerprint) {
-        let what = Clear::One(fingerprint);
-        match self {
-            Store::Memory(local) => drop(local.memory.clear(&what)),
-            Store::Postgres(remote) => remote.tell(move |store| async move {
-                let _away = store.clear(&what).await;
-            }),
-            Store::Redis(remote, local) => {
-                local.memory.clear(&what);
-                remote.tell(move |store| async move {
-                    let _away = store.clear(&what).await;
-                });
             }
         }
     }
@@ -442,6 +453,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_has_expired_or_is_not_wanted_any_more_is_not_shown() {
+        let store = Store::memory(1 << 20);
+        let entry = Arc::new(Entry { expires_ms: 100, ..fixture::entry(1) });
+        store.put(entry.clone(), None, || true);
+        assert_eq!(store.find(&entry.fingerprint, 99).await, Some(entry.clone()));
+        assert_eq!(store.find(&entry.fingerprint, 100).await, None);
+        store.put(entry.clone(), None, || false);
+        assert_eq!(store.find(&entry.fingerprint, 99).await, None);
+    }
+
+    #[tokio::test]
     async fn the_next_process_finds_an_answer_by_the_same_request() {
         let folder = std::env::temp_dir().join(format!("tollbridge-store-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -452,7 +474,7 @@ mod tests {
         let store = open();
         let name = name_in(&store);
         let entry = Entry { fingerprint: name, ..fixture::entry(1) };
-        store.put(Arc::new(entry.clone()), None);
+        store.put(Arc::new(entry.clone()), None, || true);
         store.close();
         drop(store);
         let store = open();

@@ -329,11 +329,12 @@ pub fn parse_ttl(text: &str) -> Option<u32> {
     u32::try_from(seconds).ok().filter(|seconds| *seconds > 0)
 }
 
-/// Whether text is a lifetime of nothing: `0`, `-5`, `0s`. Whoever says so wants nothing kept.
+/// Whether text is a lifetime of less than a second: `0`, `0.5`, `-5`, `0s`. Whoever says so wants nothing kept.
 pub fn is_no_time(text: &str) -> bool {
     let text = text.trim();
-    let number = text.parse::<f64>().is_ok_and(|seconds| seconds <= 0.0);
-    number || text.starts_with('-') || (!text.is_empty() && whole_seconds(text) == Some(0))
+    let number = text.parse::<f64>().is_ok_and(|seconds| seconds < 1.0);
+    let negative = text.strip_prefix('-').is_some_and(|rest| whole_seconds(rest).is_some());
+    number || negative || (!text.is_empty() && whole_seconds(text) == Some(0))
 }
 
 /// `vector_store` of config.json: where entries are kept. Takes effect with a restart.
@@ -520,10 +521,10 @@ mod tests {
 
     #[test]
     fn a_lifetime_of_nothing_is_told_from_one_that_cannot_be_read() {
-        for nothing in ["0", "-1", " 0 ", "0s", "-5m", "0.0", "0h0m"] {
+        for nothing in ["0", "-1", " 0 ", "0s", "-5m", "0.0", "0h0m", "0.5"] {
             assert!(is_no_time(nothing), "{nothing}");
         }
-        for other in ["", "5", "5m", "soon", "0.5", "m"] {
+        for other in ["", "5", "5m", "soon", "1.5", "m", "-soon"] {
             assert!(!is_no_time(other), "{other}");
         }
     }

@@ -48,8 +48,6 @@ pub(super) struct Caching {
     /// For the target that is asked.
     subject: Subject,
     leader: Option<Leader>,
-    /// How often something had been removed when this was asked.
-    clears: u64,
     missed: bool,
     /// Whether an entry of this fingerprint was found that is not to be served for it.
     differs: bool,
@@ -103,7 +101,7 @@ impl Start {
         let Some(policy) = policy else { return Start::Off };
         let similar = policy.semantic.then(|| Similar::new(app, &policy));
         match subject_of(app, call, decoded, target, &policy, similar.as_deref()) {
-            Ok(subject) => Start::On(Caching::new(app, policy, subject, similar)),
+            Ok(subject) => Start::On(Caching::new(policy, subject, similar)),
             Err(reason) => {
                 app.cache.stats.bypass(reason);
                 Start::Past(reason)
@@ -143,10 +141,9 @@ fn subject_of(
 }
 
 impl Caching {
-    fn new(app: &App, policy: Policy, subject: Subject, similar: Option<Box<Similar>>) -> Self {
+    fn new(policy: Policy, subject: Subject, similar: Option<Box<Similar>>) -> Self {
         let (leader, missed, differs, is_known) = (None, false, false, false);
-        let clears = app.cache.clears();
-        Caching { policy, subject, leader, clears, missed, differs, is_known, similar }
+        Caching { policy, subject, leader, missed, differs, is_known, similar }
     }
 
     /// The next target is asked. Whether that has a place in the cache, as the first had.

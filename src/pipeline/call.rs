@@ -36,6 +36,8 @@ pub struct Call {
     pub query: Option<String>,
     /// The configuration that this call sees to its end.
     pub snapshot: Arc<Snapshot>,
+    /// How much had been removed from the cache when that was looked up.
+    pub clears: u64,
     /// Who is calling.
     pub caller: Caller,
     /// Who wants the answer.

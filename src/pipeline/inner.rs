@@ -72,6 +72,7 @@ async fn ask(
         headers: HeaderMap::new(),
         query: None,
         snapshot: call.snapshot.clone(),
+        clears: call.clears,
         caller: Caller { direct_key: None, ..caller },
         purpose: Purpose::Cache,
         arrived: Instant::now(),

@@ -101,9 +101,15 @@ impl Keeper {
     /// The stream is complete.
     pub(super) fn keep(mut self, app: &Arc<App>, call: &Arc<Call>, outcome: &Outcome) {
         let kept = self.collected.and_then(|collected| collected.finish(outcome.usage));
-        if let Some((form, answer)) = kept {
-            self.caching.keep_as(form, app, call, &answer, outcome);
+        match kept {
+            Some((form, answer)) => self.caching.keep_as(form, app, call, &answer, outcome),
+            None => self.caching.give_up(),
         }
+    }
+
+    /// The stream has failed.
+    pub(super) fn give_up(mut self) {
+        self.caching.give_up();
     }
 }
 

@@ -272,6 +272,9 @@ impl StreamReply {
             if let Some(recorder) = self.recorder.take() {
                 recorder.broken(&failure);
             }
+            if let Some(keeper) = self.keeper.take() {
+                keeper.give_up();
+            }
         }
         self.state = State::Done;
     }

@@ -93,6 +93,8 @@ struct Records {
     closed: bool,
     /// Who is to be told when the disk has them, or why it has not.
     askers: Vec<oneshot::Sender<Result<(), String>>>,
+    /// Whether what was removed is to leave the file too, where it still stands as text.
+    erases: bool,
 }
 
 impl Journal {
@@ -116,7 +118,7 @@ impl Journal {
         now_ms: i64,
         pace: Pace,
     ) -> io::Result<Journal> {
-        let Loaded { file, length, secret, is_damaged } = load(store, path, now_ms)?;
+        let Loaded { file, length, secret, is_stale } = load(store, path, now_ms)?;
         let waiting = Arc::new(Waiting {
             records: Mutex::default(),
             most: pace.waiting,
@@ -134,7 +136,7 @@ impl Journal {
             length,
             healed: None,
             failed: None,
-            incomplete: is_damaged,
+            stale: is_stale,
         };
         let feed = Feed(waiting);
         let end = End(feed.0.clone());
@@ -163,14 +165,15 @@ impl Journal {
         self.feed.0.dropped.load(Relaxed)
     }
 
-    /// Waits until the disk has all that has happened so far. Where a snapshot has just been written, a power
+    /// Waits until the disk has all that has happened so far; with `erases` a snapshot soon takes the place of the
+    /// file, so that what was removed does not stand in it any more. Where a snapshot has just been written, a power
     /// cut might still bring back the file before it; a kill does not.
     ///
     /// # Errors
     /// Why it has not: the file cannot be written, or the journal has ended.
-    pub async fn written(&self) -> Result<(), String> {
+    pub async fn written(&self, erases: bool) -> Result<(), String> {
         let ended = || "the journal has ended, a restart begins it again".to_owned();
-        let told = self.feed.tell_when_written().ok_or_else(ended)?;
+        let told = self.feed.tell_when_written(erases).ok_or_else(ended)?;
         told.await.unwrap_or_else(|_gone| Err(ended()))
     }
 
@@ -223,13 +226,14 @@ impl Feed {
     }
 
     /// Has what waits written now; `None` when nothing is written any more.
-    fn tell_when_written(&self) -> Option<oneshot::Receiver<Result<(), String>>> {
+    fn tell_when_written(&self, erases: bool) -> Option<oneshot::Receiver<Result<(), String>>> {
         let (tell, told) = oneshot::channel();
         let mut records = self.0.records.lock();
         if records.closed {
             return None;
         }
         records.askers.push(tell);
+        records.erases |= erases;
         drop(records);
         self.wake();
         Some(told)
@@ -281,9 +285,9 @@ struct Keeper {
     healed: Option<Instant>,
     /// The last snapshot, if it failed: when, and why.
     failed: Option<(Instant, String)>,
-    /// The file is damaged, has what was cleared, or lacks something that the store has had since before it was
-    /// noted here.
-    incomplete: bool,
+    /// A snapshot is due: the file is damaged, has what was removed, or lacks something that the store has had since
+    /// before it was noted here.
+    stale: bool,
 }
 
 impl Keeper {
@@ -292,7 +296,7 @@ impl Keeper {
             self.compact_if_due();
             std::thread::park_timeout(self.pace.flush);
         }
-        if self.incomplete {
+        if self.stale {
             let _failed = self.compact();
         }
         self.append_the_unwritten();
@@ -308,7 +312,8 @@ impl Keeper {
         let (closed, askers) = {
             let mut records = self.waiting.records.lock();
             std::mem::swap(&mut records.bytes, &mut taken);
-            self.incomplete |= std::mem::take(&mut records.incomplete);
+            self.stale |= std::mem::take(&mut records.incomplete);
+            self.stale |= std::mem::take(&mut records.erases);
             (records.closed, std::mem::take(&mut records.askers))
         };
         self.write(&mut taken);
@@ -316,8 +321,6 @@ impl Keeper {
         self.taken = taken;
         if !askers.is_empty() {
             let synced = self.sync();
-            // What was removed still stands in the file, as text: soon a snapshot takes its place.
-            self.incomplete = true;
             for tell in askers {
                 // Who does not wait any more need not know.
                 let _gone = tell.send(synced.clone());
@@ -374,7 +377,7 @@ impl Keeper {
             return;
         }
         let alive = self.store.upgrade().map_or(0, |store| store.read_bytes());
-        if self.incomplete || self.length > alive * 2 + self.pace.slack {
+        if self.stale || self.length > alive * 2 + self.pace.slack {
             let _failed = self.compact();
         }
     }
@@ -388,12 +391,12 @@ impl Keeper {
         self.healed = Some(Instant::now());
         match write_snapshot(&store, &self.path, &self.secret) {
             Ok((file, length)) => {
-                (self.length, self.incomplete) = (length, false);
+                (self.length, self.stale) = (length, false);
                 (self.file, self.failed) = (Some(file), None);
                 Ok(())
             }
             Err(error) => {
-                self.incomplete = true;
+                self.stale = true;
                 self.warn(&error);
                 let reason = error.to_string();
                 self.failed = Some((Instant::now(), reason.clone()));
@@ -408,7 +411,7 @@ impl Keeper {
             Ok(done) => Some(done),
             Err(error) => {
                 self.warn(&error);
-                self.incomplete = true;
+                self.stale = true;
                 self.file = None;
                 None
             }
@@ -472,8 +475,8 @@ struct Loaded {
     file: File,
     length: u64,
     secret: [u8; SECRET],
-    /// Whether something before its end is no record.
-    is_damaged: bool,
+    /// Whether it has what is no record, or what was removed: that is to leave it.
+    is_stale: bool,
 }
 
 /// Fills the store.
@@ -493,7 +496,7 @@ fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<Loaded> {
             return begin(path);
         }
     };
-    let (good, damaged) = replay(store, &file, length - HEADER as u64, now_ms)?;
+    let Replayed { good, damaged, removed } = replay(store, &file, length - HEADER as u64, now_ms)?;
     let good = good + HEADER as u64;
     if damaged > 0 {
         tracing::warn!(path = %path.display(), bytes = damaged,
@@ -505,7 +508,7 @@ fn load(store: &MemoryStore, path: &Path, now_ms: i64) -> io::Result<Loaded> {
         file.set_len(good)?;
     }
     file.seek(SeekFrom::Start(good))?;
-    Ok(Loaded { file, length: good, secret, is_damaged: damaged > 0 })
+    Ok(Loaded { file, length: good, secret, is_stale: removed || damaged > 0 })
 }
 
 /// Begins a file, under a secret of its own.
@@ -513,17 +516,27 @@ fn begin(path: &Path) -> io::Result<Loaded> {
     let secret = rand::random();
     let mut file = create(path)?;
     file.write_all(&Beginning::header(&secret))?;
-    Ok(Loaded { file, length: HEADER as u64, secret, is_damaged: false })
+    Ok(Loaded { file, length: HEADER as u64, secret, is_stale: false })
 }
 
 /// For people.
 const LOST: &str = "what was there is lost, removals of entries too; clear the cache if there were some that must \
     not be undone";
 
-/// Applies the records. Where the last one ends, and how many bytes before that are none.
-fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Result<(u64, u64)> {
+/// What was found in a file.
+struct Replayed {
+    /// Where the last record ends, without the header.
+    good: u64,
+    /// Bytes before that which are no record.
+    damaged: u64,
+    /// Whether any record removes something.
+    removed: bool,
+}
+
+/// Applies the records.
+fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Result<Replayed> {
     let mut reader = Reader::new(BufReader::with_capacity(1 << 20, file), length);
-    let (mut at, mut good, mut damaged) = (0, 0, 0);
+    let (mut at, mut good, mut damaged, mut removed) = (0, 0, 0, false);
     loop {
         let record = match reader.next()? {
             Next::Record(record, took) => {
@@ -537,7 +550,7 @@ fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Res
                 at += took;
                 continue;
             }
-            Next::End => return Ok((good, damaged)),
+            Next::End => return Ok(Replayed { good, damaged, removed }),
         };
         match record {
             Record::Put(entry, vector) if entry.expires_ms > now_ms => {
@@ -547,6 +560,7 @@ fn replay(store: &MemoryStore, file: &File, length: u64, now_ms: i64) -> io::Res
                 store.clear(&Clear::One(entry.fingerprint));
             }
             Record::Clear(what) => {
+                removed = true;
                 store.clear(&what);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{Caching, Similar};
 use crate::app::App;
-use crate::cache::{Arrival, Entry, Form, LARGEST, Unread};
+use crate::cache::{Arrival, Entry, Form, LARGEST, Policy, Unread};
 use crate::dialect::Dialect;
 use crate::llm::{Cost, Operation};
 use crate::pipeline::call::Call;
@@ -38,13 +38,22 @@ impl Caching {
         answer: &[u8],
         outcome: &Outcome,
     ) {
-        if answer.len() > LARGEST {
-            return;
+        if answer.len() <= LARGEST && self.wants_answer() {
+            self.keep_wanted(form, app, call, answer, outcome);
         }
+        // Whoever has waited for it in vain goes by themselves.
+        self.give_up();
+    }
+
+    fn keep_wanted(
+        &mut self,
+        form: Form,
+        app: &Arc<App>,
+        call: &Arc<Call>,
+        answer: &[u8],
+        outcome: &Outcome,
+    ) {
         let place = self.subject.place;
-        if !self.wants_answer() || self.was_cleared(app) {
-            return;
-        }
         let latency_ms = i64::try_from(outcome.latency.as_millis()).unwrap_or(i64::MAX);
         let now = call.timestamp_ms.saturating_add(latency_ms);
         let unread =
@@ -66,36 +75,35 @@ impl Caching {
             expires_ms: now.saturating_add(self.policy.ttl_ms),
         };
         if self.may_wait(app, form) {
-            app.cache.store.put_unread(&arrival);
-            self.take_back_if_cleared(app);
+            if self.was_cleared(app, call) {
+                return;
+            }
+            app.cache.store.put_unread(&arrival, || !self.was_cleared(app, call));
             if let Some(leader) = self.leader.take() {
                 leader.land(|| Arc::new(arrival.to_entry()));
             }
             return;
         }
-        let Some(entry) = Arc::new(arrival.to_entry()).read() else { return self.give_up() };
+        let Some(entry) = Arc::new(arrival.to_entry()).read() else { return };
         self.grade(app, call, &entry);
-        if !self.stores() {
+        if !self.stores() || self.was_cleared(app, call) {
             return;
         }
         let vector = self.similar.as_mut().and_then(|similar| similar.vector.take());
-        app.cache.store.put(entry.clone(), vector);
-        self.take_back_if_cleared(app);
+        let (its, app, since) = (entry.clone(), app.clone(), call.clears);
+        app.clone().cache.store.put(entry.clone(), vector, move || {
+            !app.cache.clears.concern(since, &its.fingerprint, &its.scope, &its.cache_key)
+        });
         if let Some(leader) = self.leader.take() {
             leader.land(|| entry);
         }
     }
 
-    /// Whether entries were removed since this was asked: its answer may be what was to be removed.
-    fn was_cleared(&self, app: &App) -> bool {
-        app.cache.clears() != self.clears
-    }
-
-    /// What came into the store while it was cleared may have come behind that.
-    fn take_back_if_cleared(&self, app: &App) {
-        if self.was_cleared(app) {
-            app.cache.store.forget(self.subject.place.fingerprint);
-        }
+    /// Whether what is to be kept was removed since it was asked for: its answer may be the one that was not to be
+    /// given any more.
+    fn was_cleared(&self, app: &App, call: &Call) -> bool {
+        let Policy { scope, cache_key, .. } = &self.policy;
+        app.cache.clears.concern(call.clears, &self.subject.place.fingerprint, scope, cache_key)
     }
 
     /// Whether the answer is of use: to be kept, or to grade others by.

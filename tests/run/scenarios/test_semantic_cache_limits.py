@@ -40,7 +40,9 @@ def test_a_cache_key_in_any_letters_divides(gateway, key):
     names = ["kunde-müller", "kunde-möller", "客户"]
     for name in names:
         assert "fwd=miss" in ask_with_bytes(gateway, key, "What do I owe?", x_bf_cache_key=name.encode())
-    assert "fwd=miss" in ask_with_bytes(gateway, key, "What do I owe?", x_bf_cache_key=b"\xfc")
+    # The same letters in ISO-8859-1 and in UTF-8.
+    for name in [b"\xfc", b"\xc3\xbc"]:
+        assert "fwd=miss" in ask_with_bytes(gateway, key, "What do I owe?", x_bf_cache_key=name)
     assert not ask(gateway, key, "What do I owe?").is_hit
     for name in names:
         assert "; hit" in ask_with_bytes(gateway, key, "What do I owe?", x_bf_cache_key=name.encode())
@@ -87,12 +89,51 @@ def test_what_is_to_live_for_no_time_is_not_kept(gateway, key, value):
     assert not ask(gateway, key, "What is the time?").is_hit
 
 
-def test_an_entry_that_has_expired_is_not_shown(gateway, key):
-    ask(gateway, key, "Who is on call?", headers={"x-bf-cache-ttl": "1"})
-    hit = ask(gateway, key, "Who is on call?")
-    url = f"{gateway.admin}/api/cache/entries/{hit.debug['cache_id']}"
-    expect("GET", url)
-    wait_for(lambda: call("GET", url).status == 404, "the entry to expire", within=5)
+def test_deleting_one_virtual_key_costs_no_other_its_answers(gateway, mock, key):
+    mock.rule({"provider": "openai"}, times=1, delay_headers_ms=800)
+    asking = threading.Thread(target=ask, args=(gateway, key, "Is the shop open?"))
+    asking.start()
+    wait_for(lambda: mock.counts().get("openai"), "the request at the provider")
+    gateway.put_virtual_key("vk-short-lived", EXACT)
+    assert gateway.delete_virtual_key("vk-short-lived").status == 200
+    asking.join()
+    assert ask(gateway, key, "Is the shop open?").is_hit
+
+
+def ask_together(gateway, key, question, count, mock):
+    """The answers of identical requests, of which all but one come when that one is at the provider."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(gateway.chat(question, key))) for _ in range(count)]
+    threads[0].start()
+    wait_for(lambda: mock.counts().get("openai"), "the request at the provider")
+    for thread in threads[1:]:
+        thread.start()
+    begun = time.monotonic()
+    for thread in threads:
+        thread.join()
+    return answers, time.monotonic() - begun
+
+
+@pytest.mark.parametrize("reply", [
+    {"text": "x" * 1_200_000},
+    {"status": 500},
+    {"finish_reason": "content_filter"},
+], ids=["too-large", "error", "not-for-others"])  # fmt: skip
+def test_those_who_wait_in_vain_do_not_go_one_after_the_other(gateway, mock, key, reply):
+    mock.rule({"provider": "openai"}, delay_headers_ms=1000, **reply)
+    answers, took = ask_together(gateway, key, hello(MODEL, "What is new?"), 6, mock)
+    assert len(answers) == 6
+    assert took < 5, "six seconds are one after the other"
+
+
+def test_those_who_wait_for_what_is_cleared_do_not_go_one_after_the_other(gateway, mock, key):
+    mock.rule({"provider": "openai"}, delay_headers_ms=1000)
+    clearing = threading.Timer(0.5, clear_scope, args=(gateway, f"virtual_key:{key}"))
+    clearing.start()
+    answers, took = ask_together(gateway, key, hello(MODEL, "What is new?"), 6, mock)
+    clearing.join()
+    assert len(answers) == 6
+    assert took < 5, "six seconds are one after the other"
 
 
 def test_one_goes_on_when_the_one_that_others_wait_for_leaves(gateway, mock, key):

@@ -62,8 +62,37 @@ async fn what_was_cleared_is_so_on_disk_when_that_is_told() {
 
 /// What somebody is told who waits for the disk.
 async fn told(journal: &Journal) -> Result<(), String> {
-    let told = tokio::time::timeout(Duration::from_secs(20), journal.written()).await;
+    let told = tokio::time::timeout(Duration::from_secs(20), journal.written(false)).await;
     told.expect("nobody was told")
+}
+
+#[tokio::test]
+async fn what_was_removed_leaves_the_file_also_after_a_kill() {
+    let folder = Folder::new("erased");
+    let slow = Pace { flush: Duration::from_secs(3600), heal: Duration::from_secs(3600), ..PACE };
+    let (store, journal) = opened(&folder.file(), 0, slow);
+    put_and_use(&store, 1, "a", 100);
+    put_and_use(&store, 2, "b", 100);
+    journal.written(false).await.unwrap();
+    let copy = folder.0.join("copy");
+    let stands_in = |path: &Path| {
+        let question = store.get(&fingerprint(2)).unwrap().question.replace('2', "1");
+        fs::read(path).unwrap().windows(question.len()).any(|text| text == question.as_bytes())
+    };
+    assert!(stands_in(&folder.file()));
+    store.clear(&Clear::Scope("a".into()));
+    journal.written(false).await.unwrap();
+    fs::copy(folder.file(), &copy).unwrap();
+    // As a start after a kill finds it.
+    assert!(stands_in(&copy));
+    let (again, its) = opened(&copy, 0, QUICK);
+    wait(|| !stands_in(&copy));
+    assert!(content(&again).into_keys().eq([fingerprint(2)]));
+    drop(its);
+    // And while it goes on.
+    journal.written(true).await.unwrap();
+    wait(|| !stands_in(&folder.file()));
+    drop(journal);
 }
 
 #[tokio::test]
@@ -106,7 +135,7 @@ impl Keeper {
             length: 0,
             healed: None,
             failed: None,
-            incomplete: false,
+            stale: false,
         }
     }
 
