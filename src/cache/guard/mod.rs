@@ -20,18 +20,25 @@
 
 mod context;
 mod direction;
+mod expression;
 mod foreign;
+mod governor;
 mod language;
+mod letters;
 mod lexicon;
 mod matching;
 mod number;
 mod opposites;
+mod order;
+mod payload;
 mod phrase;
+mod quantity;
 mod question;
 mod reading;
 mod roles;
 mod stem;
 mod synonyms;
+mod tense;
 mod token;
 mod wrapper;
 
@@ -131,10 +138,17 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     matching::compare_negation(&a, &b)?;
     number::compare(&a, &b)?;
     matching::compare_words(&a, &b)?;
+    matching::compare_contrasts(&a, &b)?;
+    quantity::compare(&a, &b)?;
     question::compare(&a, &b)?;
     matching::compare_persons(&a, &b)?;
     roles::compare(&a, &b)?;
-    direction::compare(&a, &b)
+    direction::compare(&a, &b)?;
+    governor::compare(&a, &b)?;
+    order::compare(&a, &b)?;
+    payload::compare(asked, stored)?;
+    expression::compare(asked, stored)?;
+    letters::compare(asked, stored)
 }
 
 /// A difference as an error.

@@ -7,7 +7,7 @@
 /// Groups of synonyms, by `; `; any inflection of the words is meant.
 pub(super) static SYNONYMS: &[&str] = &[
     // Buying, paying, delivering.
-    "buy purchase order; purchase order; price cost fee; fee charge pay cost",
+    "buy purchase order; purchase order; price cost fee; fee charge cost; fee pay",
     "refund reimbursement moneyback; cheap inexpensive affordable lowcost budget",
     "expensive costly pricey; bill invoice; parcel package shipment order",
     "ship deliver send dispatch; shipping delivery shipment; international abroad overseas",
@@ -21,9 +21,9 @@ pub(super) static SYNONYMS: &[&str] = &[
     "remove uninstall; remove clear clean; delete drop; add insert append; add install setup",
     "create make build generate produce write; write compose draft; make prepare recipe cook",
     "build construct erect; start begin commence; start launch run; run execute",
-    "end finish conclude expire; stop quit end halt terminate cease; kill terminate stop end",
+    "end finish conclude expire; stop quit end halt terminate cease; kill terminate",
     "exit quit leave close; close shut; cancel terminate end; fix repair solve resolve mend",
-    "fix troubleshoot; undo revert rollback; delete close; increase raise boost grow",
+    "fix troubleshoot; revert rollback; delete close; increase raise boost grow",
     "improve enhance better optimize; decrease reduce lower; reduce cut; enable activate",
     "disable deactivate; block ban; stop prevent keep avoid; avoid prevent",
     "find locate search; find get obtain; get receive obtain acquire; get become",
@@ -43,7 +43,7 @@ pub(super) static SYNONYMS: &[&str] = &[
     "visit go; arrive come get reach; depart leave; happen occur hold; arrive receive; minor small little; know find; explain work; one single; detail information info; duration length; whattodo fix; whattodo treat; stop disable; representative rep; go get travel; wash rinse; cite citation; remote remotely",
     "differ difference distinguish different differentiate compare vs versus; invent inventor invention",
     "write author writer; paint painter; discover discoverer; found founder establish",
-    "grow cultivate; raise get fund funding; money funding capital",
+    "grow cultivate; raise fund funding; money funding capital",
     "treat treatment cure remedy; lose shed; wash clean; water hydrate; wrap pack",
     "pack bring take; connect link pair attach hook get; charge bill; die death; born birth",
     "marry wedding; drive ride; throw toss; setup configure install",

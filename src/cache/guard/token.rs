@@ -136,10 +136,9 @@ fn straight(character: char) -> char {
     }
 }
 
-/// A quotation for comparing: case, spacing and punctuation around it do not count.
+/// A quotation for comparing: case and what is around it do not count, the spaces within do.
 fn plain(inner: &str) -> String {
-    let words: Vec<&str> = inner.split_whitespace().collect();
-    let lower = words.join(" ").to_lowercase();
+    let lower = inner.trim().to_lowercase();
     lower.trim_matches(|c: char| ".,;:!?…".contains(c)).to_owned()
 }
 
@@ -207,6 +206,14 @@ impl Cutter {
 
     /// Words, numbers and what is joined of them by hyphens and slashes.
     fn plain_chunk(&mut self, inner: &str) {
+        // "-5" and "-$5", but not the range "3-5", which does not begin with its dash.
+        if let Some(parts) = inner.strip_prefix('-').and_then(number::parse) {
+            for (text, form) in parts {
+                let sign = if form == Form::Number { "-" } else { "" };
+                self.push(&format!("{sign}{text}"), form);
+            }
+            return;
+        }
         if let Some(parts) = number::parse(inner) {
             for (text, form) in parts {
                 self.push(&text, form);

@@ -1,0 +1,104 @@
+//! Of when a question is, and whether it asks for a duty or a possibility.
+
+use super::reading::Features;
+use super::{Difference, DifferenceKind, differ};
+
+/// A past, present or future on one side only, and "should" against "can".
+///
+/// `whether` says that both are answered with yes or no, where the auxiliary is the question: "How
+/// can I" and "How should I" are the same.
+pub(super) fn compare(a: &Features, b: &Features, whether: bool) -> Result<(), Difference> {
+    let duty = |side: &Features| must(side) || should(side);
+    if whether && (may(a) && duty(b) || duty(a) && may(b)) {
+        return differ(DifferenceKind::Question, "whether", "whether");
+    }
+    let (one, other) = (tense(a), tense(b));
+    let differs = match (one, other) {
+        (Tense::Past, Tense::Future) | (Tense::Future, Tense::Past) => true,
+        (Tense::Past, Tense::Present) | (Tense::Present, Tense::Past) => true,
+        (Tense::Perfect, Tense::Future) | (Tense::Future, Tense::Perfect) => true,
+        (Tense::Present, Tense::Future) | (Tense::Future, Tense::Present) => whether,
+        _ => false,
+    };
+    if differs {
+        return differ(DifferenceKind::Date, one.name(), other.name());
+    }
+    Ok(())
+}
+
+/// What the auxiliaries of a question say of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tense {
+    Past,
+    Perfect,
+    Present,
+    Future,
+    /// No auxiliary says it, or several do otherwise.
+    Open,
+}
+
+impl Tense {
+    fn name(self) -> &'static str {
+        match self {
+            Tense::Past => "past",
+            Tense::Perfect => "perfect",
+            Tense::Present => "present",
+            Tense::Future => "future",
+            Tense::Open => "",
+        }
+    }
+}
+
+fn tense(features: &Features) -> Tense {
+    let any = |words: &[&str]| words.iter().any(|word| features.has(word));
+    let (pasts, presents): (&[&str], &[&str]) =
+        FORMS.get(features.language.0).copied().unwrap_or_default();
+    if any(pasts) {
+        // "I was charged twice, what do I do" is of now.
+        return if any(presents) { Tense::Open } else { Tense::Past };
+    }
+    if features.has("will") {
+        return Tense::Future;
+    }
+    let perfect = features.tokens.windows(3).any(|items| {
+        let text = |at: usize| items.get(at).map_or("", |item| item.token.text.as_str());
+        matches!(text(0), "has" | "have") && [text(1), text(2)].contains(&"been")
+    });
+    if perfect || any(&["has", "have"]) && features.has("been") {
+        return Tense::Perfect;
+    }
+    if any(presents) { Tense::Present } else { Tense::Open }
+}
+
+/// Past and present forms, by the position of the language in `foreign`.
+static FORMS: [(&[&str], &[&str]); 7] = [
+    (
+        &["did", "was", "were", "won", "happened", "had"],
+        &["is", "are", "am", "do", "does", "has", "happens", "wins"],
+    ),
+    (&["war", "waren", "hatte", "hatten", "wurde", "wurden"], &["ist", "sind", "hat", "wird"]),
+    (&["était", "étaient", "fut", "avait"], &["est", "sont", "a", "ont"]),
+    (&["era", "eran", "fue", "fueron", "estaba", "había"], &["es", "son", "está", "hay"]),
+    (&["era", "erano", "fu", "aveva"], &["è", "sono", "ha"]),
+    (&["era", "eram", "foi", "foram", "tinha"], &["é", "são", "tem", "está"]),
+    (&["was", "waren", "had", "werd"], &["is", "zijn", "heeft", "wordt"]),
+];
+
+/// Whether it asks for a permission or a possibility.
+fn may(features: &Features) -> bool {
+    !must(features) && ["can", "could", "may"].iter().any(|word| features.has(word))
+}
+
+/// Whether it asks for advice.
+fn should(features: &Features) -> bool {
+    ["should", "ought", "recommended", "advisable"].iter().any(|word| features.has(word))
+}
+
+/// Whether it asks for a duty.
+fn must(features: &Features) -> bool {
+    ["must", "need", "required", "necessary", "mandatory"].iter().any(|word| features.has(word))
+        || features
+            .tokens
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a.token.text == "have" && b.token.text == "to"))
+}
