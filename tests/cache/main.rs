@@ -53,7 +53,7 @@ async fn one_trap_in_a_hundred_hits_at_most_and_the_guard_keeps_the_recall() {
     let (alone, guarded) = (Hits::of(&all, THRESHOLD, false), Hits::of(&all, THRESHOLD, true));
     let traps = all.len() - same;
     assert!(guarded.wrong * 100 <= traps, "{} false hits of {traps} traps", guarded.wrong);
-    assert!(guarded.right * 100 >= alone.right * 85, "{}", kept(&all));
+    assert!(guarded.right * 100 >= alone.right * 90, "{}", kept(&all));
     let (of_each, others) = (unseen.len() / 2, kept(&unseen));
     compare_with_readme(&format!(
         "Measured with all-MiniLM-L6-v2 over [`tests/cache/pairs.json`](tests/cache/pairs.json), pairs of \

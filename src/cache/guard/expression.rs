@@ -56,12 +56,15 @@ fn expressions(lines: &[&str]) -> Vec<String> {
             while operates(&chunks, end) {
                 end = (end + 2).min(chunks.len());
             }
-            let run: String = chunks[at..end].concat();
-            let run = run.trim_end_matches(is_punctuation);
+            let joined: String = chunks[at..end].concat();
+            let run_as_written = joined.as_str();
+            let run = joined.trim_end_matches(is_punctuation);
             if end > at + 1 {
                 found.push(run.to_lowercase());
+            } else if matches!(run_as_written, "." | ".." | "/") {
+                found.push(run_as_written.to_owned());
             } else if has_name(run) && is_compact(run) || is_path(run) {
-                found.push(run.trim_start_matches('(').to_lowercase());
+                found.push(run.to_lowercase());
             }
             at = end;
         }
@@ -84,7 +87,7 @@ fn is_punctuation(character: char) -> bool {
 /// between numbers and single letters: "black & white", "pros - cons".
 fn operates(chunks: &[&str], at: usize) -> bool {
     let Some(chunk) = chunks.get(at) else { return false };
-    if chunk.is_empty() || !chunk.chars().all(|c| "=<>+-*/%^&|!~→⇒".contains(c)) {
+    if chunk.is_empty() || !chunk.chars().all(|c| "=<>+-*/%^&|!~→⇒?:".contains(c)) {
         return false;
     }
     let short = |at: Option<usize>| {
@@ -101,7 +104,7 @@ fn operates(chunks: &[&str], at: usize) -> bool {
     if prose(at.checked_sub(1)) || prose(Some(at + 1)) {
         return false;
     }
-    let weak = matches!(*chunk, "-" | "--" | "/" | "&" | "~" | "%");
+    let weak = matches!(*chunk, "-" | "--" | "/" | "&" | "~" | "%" | "?" | "??" | ":");
     !weak || (short(at.checked_sub(1)) && short(Some(at + 1)))
 }
 
@@ -122,7 +125,8 @@ fn is_compact(chunk: &str) -> bool {
         || first == '<' && named(behind)
         || ["&&", "++", "::", "->", "--"].iter().any(|mark| behind.contains(mark))
         || plus_between(chunk);
-    (prefixed && !money) || bracketed || operator
+    let grouped = chunk.len() == 2 && (first == '(' || chunk.ends_with(')'));
+    grouped || (prefixed && !money) || bracketed || operator
 }
 
 /// "a+b" and "(2+3)", but not "18+" and "C++".
@@ -137,6 +141,7 @@ fn plus_between(chunk: &str) -> bool {
 fn is_path(chunk: &str) -> bool {
     let hidden = chunk.strip_prefix('.').is_some_and(|rest| rest.starts_with(char::is_alphabetic));
     let anchored = ["/", "./", "../", "~/"].iter().any(|start| chunk.starts_with(start));
+    let remote = chunk.contains(":/") && !chunk.contains("://");
     let folder = chunk.len() > 2 && chunk.ends_with('/') && !chunk.contains("://");
-    hidden || folder || (anchored && chunk.len() > 1) || matches!(chunk, ".." | "~")
+    hidden || folder || remote || (anchored && chunk.len() > 1) || matches!(chunk, ".." | "~")
 }

@@ -6,7 +6,7 @@
 use super::lexicon::Class;
 use super::reading::{Features, Item};
 use super::{Difference, DifferenceKind, differ};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// No word may have a preposition before it on one side that turns the one of the other side.
 pub(super) fn compare(a: &Features, b: &Features) -> Result<(), Difference> {
@@ -22,8 +22,8 @@ pub(super) fn compare(a: &Features, b: &Features) -> Result<(), Difference> {
 }
 
 /// Each word of meaning that has a preposition before it, if only an article is between.
-fn governed(features: &Features) -> HashMap<&str, &str> {
-    let mut governed = HashMap::new();
+fn governed(features: &Features) -> BTreeMap<&str, &str> {
+    let mut governed = BTreeMap::new();
     let mut preposition = "";
     for item in &features.tokens {
         let text = item.token.text.as_str();

@@ -92,7 +92,10 @@ fn matters(lower: &str, one: &Spelled<'_>, other: &Spelled<'_>, exact: bool) -> 
         return true;
     }
     if has(Shape::Mixed) {
-        return coded || letters <= 2 && lower != "ph";
+        return coded
+            || letters <= 2 && lower != "ph"
+            || is_identifier(one)
+            || is_identifier(other);
     }
     if coded {
         return has(Shape::Title) && !first;
@@ -103,6 +106,16 @@ fn matters(lower: &str, one: &Spelled<'_>, other: &Spelled<'_>, exact: bool) -> 
 /// Units whose letters tell a thousandth from a million, and bits from bytes.
 const UNITS: [&str; 13] =
     ["mw", "kw", "mb", "kb", "gb", "tb", "pb", "mbps", "gbps", "kbps", "mhz", "mv", "ms"];
+
+/// "myVar", but not "iPhone" and "eBay".
+fn is_identifier(word: &Spelled<'_>) -> bool {
+    const BRANDS: [&str; 4] = ["macOS", "jQuery", "tvOS", "watchOS"];
+    let mut letters = word.text.chars();
+    let small = letters.next().is_some_and(char::is_lowercase);
+    let brand = BRANDS.contains(&word.text) || letters.next().is_some_and(char::is_uppercase);
+    let plain = word.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    small && plain && !brand && shape(word.text) == Shape::Mixed
+}
 
 /// An address with the parts small that are the same in any letters.
 fn address(text: &str) -> String {

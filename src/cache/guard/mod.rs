@@ -127,6 +127,7 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     if asked.trim() == stored.trim() {
         return Ok(());
     }
+    payload::compare(asked, stored)?;
     let mut a = Reading::of(asked);
     let mut b = Reading::of(stored);
     reading::join_compounds(&mut a, &mut b);
@@ -146,7 +147,6 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     direction::compare(&a, &b)?;
     governor::compare(&a, &b)?;
     order::compare(&a, &b)?;
-    payload::compare(asked, stored)?;
     expression::compare(asked, stored)?;
     letters::compare(asked, stored)
 }

@@ -75,6 +75,9 @@ fn is_harmless(one: &[String], other: &[String]) -> bool {
         || is_exchange(left, right)
         || is_rotation(&one, &other)
         || is_rotation(&other, &one)
+        || is_moved_phrase(left, right)
+        || is_moved_interrogative(&one, &other)
+        || is_moved_interrogative(&other, &one)
         || is_moved_negation(&one, &other)
 }
 
@@ -87,6 +90,32 @@ fn sorted_pairs(words: &[String]) -> Vec<String> {
         }
     }
     words
+}
+
+/// "From Oslo to Rome on May 3" and "on May 3 from Oslo to Rome": two phrases that each begin with
+/// a preposition.
+fn is_moved_phrase(left: &[String], right: &[String]) -> bool {
+    let begins = |words: &[String]| {
+        let first = words.first().map_or("", String::as_str);
+        LEADERS.contains(&first) || matches!(first, "from" | "to" | "by" | "von" | "nach" | "de")
+    };
+    (1..left.len().min(9)).any(|at| {
+        let (phrase, rest) = left.split_at(at);
+        begins(phrase) && begins(rest) && right.starts_with(rest) && right.ends_with(phrase)
+    })
+}
+
+/// "Why was my card declined?" and "My card was declined, why?"
+fn is_moved_interrogative(one: &[String], other: &[String]) -> bool {
+    let [interrogative, auxiliary, rest @ ..] = one else { return false };
+    let [before @ .., last] = other else { return false };
+    if !matches!(interrogative.as_str(), "why" | "how" | "when" | "where" | "what")
+        || last != interrogative
+    {
+        return false;
+    }
+    let place = before.iter().position(|word| word == auxiliary);
+    place.is_some_and(|at| before[..at].iter().chain(&before[at + 1..]).eq(rest))
 }
 
 /// "Why isn't my code working?" and "Why is my code not working?"

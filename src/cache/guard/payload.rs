@@ -30,20 +30,24 @@ pub(super) fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
 /// Cuts at the first colon with a space behind it, or behind an instruction on a line of its own.
 fn split(text: &str) -> Option<Instructed<'_>> {
     let text = text.trim();
-    let colon = text.char_indices().find_map(|(at, character)| {
-        let behind = &text[at + character.len_utf8()..];
+    // An instruction is short; a long text is not searched through.
+    let mut near = text.char_indices().take_while(|(at, _)| *at <= 200);
+    let colon = near.find_map(|(at, character)| {
+        let (head, behind) = (&text[..at], &text[at + character.len_utf8()..]);
         let splits = match character {
+            // "for x in y:" at the end of a line is code.
+            ':' if behind.starts_with(['\r', '\n']) => commands(head),
             ':' => behind.starts_with(char::is_whitespace),
             '：' => true,
-            '\n' => commands(&text[..at]),
+            '\n' => commands(head),
             _ => false,
         };
-        splits.then_some((&text[..at], behind.trim()))
+        splits.then_some((head, behind.trim()))
     });
     let (head, text) = colon?;
-    let short = head.len() <= 200 && !head.trim().is_empty() && !head.contains(['(', '=', '{']);
+    let prose = !head.trim().is_empty() && !head.contains(['(', '=', '{']);
     let courtesy = head.split_whitespace().all(|word| COURTESIES.contains(&plain(word).as_str()));
-    (short && !courtesy && !text.is_empty()).then(|| Instructed { commands: commands(head), text })
+    (prose && !courtesy && !text.is_empty()).then(|| Instructed { commands: commands(head), text })
 }
 
 fn plain(word: &str) -> String {

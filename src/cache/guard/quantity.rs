@@ -117,6 +117,12 @@ fn sense(items: &[Item], at: usize) -> Option<(Sense, &str)> {
         "but" if follows_all(items, at) => Sense::Except,
         "other" | "others" if before == "each" || before == "the" => return None,
         "other" | "another" | "others" => Sense::Other,
+        "more"
+            if matches!(before, "one" | "1" | "2" | "3" | "5" | "10")
+                && !matches!(next, "than" | "question" | "thing" | "time") =>
+        {
+            Sense::Other
+        }
         "else" if before != "or" => Sense::Other,
         "different" if before == "a" => Sense::Other,
         "also" if !item.token.leads => Sense::Also,

@@ -114,7 +114,7 @@ impl Item {
         let empty = if english { listed } else { sense == Some(false) };
         let text = token.text.as_str();
         let abbreviation = token.shouted && matches!(text, "it" | "us" | "who")
-            || token.stands_out && text == "may";
+            || token.stands_out && matches!(text, "may" | "a");
         let class = if let Some(says) = token.says {
             says
         } else if (empty || negates) && !abbreviation {

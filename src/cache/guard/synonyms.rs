@@ -32,7 +32,7 @@ pub(super) static SYNONYMS: &[&str] = &[
     "combine merge join; convert transform turn; divide split",
     "calculate compute determine find work formula; count quantity; begin start",
     "use utilize employ apply; go get; need require",
-    "require mandatory compulsory necessary obligatory; store keep save preserve",
+    "require mandatory compulsory necessary obligatory; store save preserve; store keep preserve",
     "keep stay last; take last need require; take bring carry; take capture; take get",
     "call phone ring telephone; contact reach call ask; speak talk contact; ask request",
     "request get; request apply; submit file send; send make issue; learn study; teach train",

@@ -1,6 +1,7 @@
 //! Of when a question is, and whether it asks for a duty or a possibility.
 
-use super::reading::Features;
+use super::reading::{Features, Item};
+use super::token::Form;
 use super::{Difference, DifferenceKind, differ};
 
 /// A past, present or future on one side only, and "should" against "can".
@@ -12,12 +13,18 @@ pub(super) fn compare(a: &Features, b: &Features, whether: bool) -> Result<(), D
     if whether && (may(a) && duty(b) || duty(a) && may(b)) {
         return differ(DifferenceKind::Question, "whether", "whether");
     }
+    if let (Some(one), Some(other)) = (done_by_whom(a), done_by_whom(b))
+        && one.stem == other.stem
+        && one.token.text.ends_with('s') != other.token.text.ends_with('s')
+    {
+        return differ(DifferenceKind::Date, &one.token.text, &other.token.text);
+    }
     let (one, other) = (tense(a), tense(b));
     let differs = match (one, other) {
-        (Tense::Past, Tense::Future) | (Tense::Future, Tense::Past) => true,
-        (Tense::Past, Tense::Present) | (Tense::Present, Tense::Past) => true,
-        (Tense::Perfect, Tense::Future) | (Tense::Future, Tense::Perfect) => true,
-        (Tense::Present, Tense::Future) | (Tense::Future, Tense::Present) => whether,
+        (Tense::Past, Tense::Future | Tense::Present)
+        | (Tense::Future | Tense::Present, Tense::Past) => true,
+        (Tense::Present, Tense::Future) => whether || is_perfect(a),
+        (Tense::Future, Tense::Present) => whether || is_perfect(b),
         _ => false,
     };
     if differs {
@@ -26,11 +33,17 @@ pub(super) fn compare(a: &Features, b: &Features, whether: bool) -> Result<(), D
     Ok(())
 }
 
+/// The verb of "Who owns it?", whose ending tells it from "Who owned it?"
+fn done_by_whom(features: &Features) -> Option<&Item> {
+    let [first, verb, ..] = features.tokens.as_slice() else { return None };
+    let plain = !matches!(verb.token.text.as_str(), "is" | "was" | "has" | "does");
+    (first.token.text == "who" && plain && verb.token.form == Form::Word).then_some(verb)
+}
+
 /// What the auxiliaries of a question say of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tense {
     Past,
-    Perfect,
     Present,
     Future,
     /// No auxiliary says it, or several do otherwise.
@@ -41,7 +54,6 @@ impl Tense {
     fn name(self) -> &'static str {
         match self {
             Tense::Past => "past",
-            Tense::Perfect => "perfect",
             Tense::Present => "present",
             Tense::Future => "future",
             Tense::Open => "",
@@ -60,21 +72,21 @@ fn tense(features: &Features) -> Tense {
     if features.has("will") {
         return Tense::Future;
     }
-    let perfect = features.tokens.windows(3).any(|items| {
-        let text = |at: usize| items.get(at).map_or("", |item| item.token.text.as_str());
-        matches!(text(0), "has" | "have") && [text(1), text(2)].contains(&"been")
-    });
-    if perfect || any(&["has", "have"]) && features.has("been") {
-        return Tense::Perfect;
-    }
     if any(presents) { Tense::Present } else { Tense::Open }
+}
+
+/// "Have taxes gone up?" and "What has been decided?"
+fn is_perfect(features: &Features) -> bool {
+    let leads = features.tokens.first().map_or("", |item| item.token.text.as_str());
+    let has = features.has("has") || features.has("have");
+    has && (features.has("been") || matches!(leads, "has" | "have"))
 }
 
 /// Past and present forms, by the position of the language in `foreign`.
 static FORMS: [(&[&str], &[&str]); 7] = [
     (
         &["did", "was", "were", "won", "happened", "had"],
-        &["is", "are", "am", "do", "does", "has", "happens", "wins"],
+        &["is", "are", "am", "do", "does", "has", "have", "happens", "wins"],
     ),
     (&["war", "waren", "hatte", "hatten", "wurde", "wurden"], &["ist", "sind", "hat", "wird"]),
     (&["était", "étaient", "fut", "avait"], &["est", "sont", "a", "ont"]),

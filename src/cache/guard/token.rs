@@ -66,6 +66,7 @@ pub(super) fn cut(text: &str) -> Cut {
         leads: true,
         sentence: true,
         shouting,
+        headline: is_headline(&rest),
         code: code.into_iter(),
     };
     let mut chunks = rest.split_whitespace().peekable();
@@ -74,6 +75,14 @@ pub(super) fn cut(text: &str) -> Cut {
         cutter.chunk(chunk, next_is_number);
     }
     Cut { tokens: cutter.tokens, quotes }
+}
+
+/// Whether all longer words of the text begin with a capital.
+fn is_headline(text: &str) -> bool {
+    let mut words = text.split_whitespace().filter(|word| word.chars().count() > 3).skip(1);
+    let first = words.next();
+    first.into_iter().chain(words).all(|word| word.chars().next().is_some_and(char::is_uppercase))
+        && first.is_some()
 }
 
 /// Stands in for a span in back ticks, so that its place among the words is kept.
@@ -159,6 +168,8 @@ struct Cutter {
     sentence: bool,
     /// The whole text is in capitals, or has none.
     shouting: bool,
+    /// All longer words begin with a capital.
+    headline: bool,
     code: std::vec::IntoIter<String>,
 }
 
@@ -240,7 +251,10 @@ impl Cutter {
         let mixed = word.chars().skip_while(|c| !c.is_lowercase()).any(char::is_uppercase);
         let camel = mixed && !capital;
         let all = word.chars().count() > 1 && !word.chars().any(char::is_lowercase) && capital;
-        let stands_out = !self.shouting && (mixed || all || (capital && !self.sentence));
+        // In a headline, an article has a capital as all words do.
+        let article = self.headline && matches!(word, "A" | "An" | "The");
+        let stands_out =
+            !self.shouting && !article && (mixed || all || (capital && !self.sentence));
         let lower = word.to_lowercase();
         for piece in uncontract(&lower) {
             let token = Token {
