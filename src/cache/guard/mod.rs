@@ -16,7 +16,13 @@
 //!
 //! What people put around a question falls away first ([`wrapper`]), and what the rest of it implies
 //! weighs little ([`context`]). The same words must also stand to each other in the same way
-//! ([`roles`], [`direction`]): who owes whom, and what becomes what.
+//! ([`roles`], [`direction`], [`governor`]): who owes whom, and what becomes what. Words that are
+//! empty elsewhere count where they are the question ([`quantity`], [`tense`]).
+//!
+//! Some of it needs no words at all, and holds in any language: the same words in another order
+//! ([`order`]), a text that something is to be done to ([`payload`]), code among words
+//! ([`expression`]), capitals and small letters ([`letters`]). Requests whose fingerprints agree come
+//! here as well, because these fold letters and spaces.
 
 mod context;
 mod direction;

@@ -81,12 +81,18 @@ fn is_harmless(one: &[String], other: &[String]) -> bool {
         || is_moved_negation(&one, &other)
 }
 
-/// The words with the two single ones around a conjunction in the order of the alphabet.
+/// The words with the two single ones around a conjunction in the order of the alphabet, also when
+/// both have the same word before them: "to fly or to drive".
 fn sorted_pairs(words: &[String]) -> Vec<String> {
     let mut words = words.to_vec();
     for at in 1..words.len().saturating_sub(1) {
-        if CONJUNCTIONS.contains(&words[at].as_str()) && words[at + 1] < words[at - 1] {
-            words.swap(at - 1, at + 1);
+        if !CONJUNCTIONS.contains(&words[at].as_str()) {
+            continue;
+        }
+        let repeated = at >= 2 && words[at - 2] == words[at + 1] && words[at - 2].len() <= 3;
+        let right = if repeated { at + 2 } else { at + 1 };
+        if words.get(right).is_some_and(|right| *right < words[at - 1]) {
+            words.swap(at - 1, right);
         }
     }
     words
@@ -97,7 +103,8 @@ fn sorted_pairs(words: &[String]) -> Vec<String> {
 fn is_moved_phrase(left: &[String], right: &[String]) -> bool {
     let begins = |words: &[String]| {
         let first = words.first().map_or("", String::as_str);
-        LEADERS.contains(&first) || matches!(first, "from" | "to" | "by" | "von" | "nach" | "de")
+        LEADERS.contains(&first)
+            || matches!(first, "from" | "to" | "by" | "near" | "around" | "von" | "nach" | "de")
     };
     (1..left.len().min(9)).any(|at| {
         let (phrase, rest) = left.split_at(at);

@@ -16,7 +16,11 @@ struct Instructed<'a> {
 pub(super) fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     let (one, other) = (split(asked), split(stored));
     let equal = match (&one, &other) {
-        (Some(one), Some(other)) => one.text == other.text,
+        // "Python: how do I sort a list?" names a topic, and its question is one like others.
+        (Some(one), Some(other)) => {
+            let asks = |side: &Instructed<'_>| !side.commands && side.text.ends_with('?');
+            one.text == other.text || asks(one) && asks(other)
+        }
         (Some(only), None) | (None, Some(only)) => !only.commands,
         (None, None) => true,
     };

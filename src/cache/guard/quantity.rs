@@ -109,6 +109,10 @@ fn sense(items: &[Item], at: usize) -> Option<(Sense, &str)> {
         "only" | "solely" | "exclusively" | "merely" => Sense::Only,
         "all" if matches!(before, "at" | "after" | "hi" | "hello") => return None,
         "all" if before == "of" && text(at.checked_sub(2)) == "1." => return None,
+        // "What are all the planets" asks for no more than "what are the planets".
+        "all" if before == "are" && matches!(text(at.checked_sub(2)), "what" | "which") => {
+            return None;
+        }
         "every" | "each" if matches!(next, "other" | "time") => return None,
         "all" | "every" | "each" | "everyone" | "everybody" | "everything" | "everywhere" => {
             Sense::All
