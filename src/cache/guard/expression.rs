@@ -61,7 +61,10 @@ fn expressions(lines: &[&str]) -> Vec<String> {
             let run = joined.trim_end_matches(is_punctuation);
             if end > at + 1 {
                 found.push(run.to_lowercase());
-            } else if matches!(run_as_written, "." | ".." | "/") {
+            } else if matches!(run_as_written, "." | ".." | "/")
+                // At the beginning of a line it is the mark of a list.
+                || run_as_written == "*" && at > 0
+            {
                 found.push(run_as_written.to_owned());
             } else if has_name(run) && is_compact(run) || is_path(run) {
                 found.push(run.to_lowercase());
@@ -124,7 +127,8 @@ fn is_compact(chunk: &str) -> bool {
     let operator = behind.contains(['=', '<', '>', '^', '|', '*'])
         || first == '<' && named(behind)
         || ["&&", "++", "::", "->", "--"].iter().any(|mark| behind.contains(mark))
-        || plus_between(chunk);
+        || plus_between(chunk)
+        || chunk.split_once('?').is_some_and(|(_, behind)| behind.contains(':'));
     let grouped = chunk.len() == 2 && (first == '(' || chunk.ends_with(')'));
     grouped || (prefixed && !money) || bracketed || operator
 }

@@ -25,6 +25,11 @@ pub(super) fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
         }
     }
     for (lower, [ones, others]) in &words {
+        // "Is Polish hard to polish?" tells the two by their letters itself.
+        let tells = [ones, others].map(|side| {
+            side.iter().any(|it| side.first().is_some_and(|first| first.text != it.text))
+        });
+        let exact = exact || tells == [true, true];
         let found = ones
             .iter()
             .zip(others)
@@ -73,7 +78,7 @@ fn shape(word: &str) -> Shape {
 fn matters(lower: &str, one: &Spelled<'_>, other: &Spelled<'_>, exact: bool) -> bool {
     let shapes = [shape(one.text), shape(other.text)];
     let has = |wanted: Shape| shapes.contains(&wanted);
-    if lower.starts_with('-') {
+    if lower.starts_with('-') || lower.contains('\\') {
         return true;
     }
     if lower.contains('/') {
@@ -91,6 +96,12 @@ fn matters(lower: &str, one: &Spelled<'_>, other: &Spelled<'_>, exact: bool) -> 
     if shapes == [Shape::Mixed, Shape::Mixed] {
         return true;
     }
+    if letters <= 5 && has(Shape::Mixed) && has(Shape::Capitals) {
+        return !matches!(lower, "ios" | "phd" | "wifi" | "ph" | "ebay" | "ipad");
+    }
+    if letters == 2 && !first && has(Shape::Title) && has(Shape::Capitals) {
+        return !SLOPPY.contains(&lower);
+    }
     if has(Shape::Mixed) {
         return coded
             || letters <= 2 && lower != "ph"
@@ -102,6 +113,9 @@ fn matters(lower: &str, one: &Spelled<'_>, other: &Spelled<'_>, exact: bool) -> 
     }
     has(Shape::Capitals) && (2..=5).contains(&letters) && is_ordinary(lower)
 }
+
+/// Short words that many write in any letters.
+const SLOPPY: [&str; 8] = ["tv", "ok", "pc", "id", "uk", "eu", "ip", "ai"];
 
 /// Units whose letters tell a thousandth from a million, and bits from bytes.
 const UNITS: [&str; 13] =
@@ -126,9 +140,11 @@ fn address(text: &str) -> String {
 
 /// Whether the small word is one of its own, so that its capitals are a name, and not stress.
 fn is_ordinary(lower: &str) -> bool {
-    const STRESSED: [&str; 24] = [
+    const STRESSED: [&str; 40] = [
         "not", "no", "all", "any", "only", "and", "or", "but", "must", "never", "every", "very",
         "how", "why", "what", "when", "where", "is", "do", "does", "can", "you", "my", "ok",
+        "best", "good", "same", "much", "many", "too", "also", "ever", "each", "both", "some",
+        "own", "your", "want", "need", "the",
     ];
     const NAMES: [&str; 20] = [
         "aids", "arm", "sat", "act", "rest", "soap", "cat", "ice", "nice", "spa", "hat", "bat",

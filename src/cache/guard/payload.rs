@@ -44,6 +44,7 @@ fn split(text: &str) -> Option<Instructed<'_>> {
             ':' => behind.starts_with(char::is_whitespace),
             '：' => true,
             '\n' => commands(head),
+            '.' | '-' => behind.starts_with(' ') && commands(head) && points(head),
             _ => false,
         };
         splits.then_some((head, behind.trim()))
@@ -65,6 +66,12 @@ fn commands(head: &str) -> bool {
         VERBS.iter().flat_map(|row| row.split(' ')).any(|verb| verb == word)
     };
     head.split_whitespace().any(verb)
+}
+
+/// Whether it says that the text is behind it.
+fn points(head: &str) -> bool {
+    head.split_whitespace()
+        .any(|word| matches!(plain(word).as_str(), "this" | "following" | "below"))
 }
 
 /// What people put before a question with a colon.

@@ -20,11 +20,14 @@ pub(super) fn compare(a: &Features, b: &Features, whether: bool) -> Result<(), D
         return differ(DifferenceKind::Date, &one.token.text, &other.token.text);
     }
     let (one, other) = (tense(a), tense(b));
+    let had = a.has("had") || b.has("had");
     let differs = match (one, other) {
         (Tense::Past, Tense::Future | Tense::Present)
         | (Tense::Future | Tense::Present, Tense::Past) => true,
-        (Tense::Present, Tense::Future) => whether || is_perfect(a),
-        (Tense::Future, Tense::Present) => whether || is_perfect(b),
+        // "It has not arrived" is "it did not arrive".
+        (Tense::Past, Tense::Perfect) | (Tense::Perfect, Tense::Past) => had,
+        (Tense::Present | Tense::Perfect, Tense::Future) => whether || is_perfect(a),
+        (Tense::Future, Tense::Present | Tense::Perfect) => whether || is_perfect(b),
         _ => false,
     };
     if differs {
@@ -45,6 +48,8 @@ fn done_by_whom(features: &Features) -> Option<&Item> {
 enum Tense {
     Past,
     Present,
+    /// "Has" and "have" alone, which may be of what is over.
+    Perfect,
     Future,
     /// No auxiliary says it, or several do otherwise.
     Open,
@@ -55,6 +60,7 @@ impl Tense {
         match self {
             Tense::Past => "past",
             Tense::Present => "present",
+            Tense::Perfect => "perfect",
             Tense::Future => "future",
             Tense::Open => "",
         }
@@ -65,14 +71,19 @@ fn tense(features: &Features) -> Tense {
     let any = |words: &[&str]| words.iter().any(|word| features.has(word));
     let (pasts, presents): (&[&str], &[&str]) =
         FORMS.get(features.language.0).copied().unwrap_or_default();
+    let perfect = features.has("has") || features.has("have");
     if any(pasts) {
         // "I was charged twice, what do I do" is of now.
-        return if any(presents) { Tense::Open } else { Tense::Past };
+        return if any(presents) || perfect { Tense::Open } else { Tense::Past };
     }
     if features.has("will") {
         return Tense::Future;
     }
-    if any(presents) { Tense::Present } else { Tense::Open }
+    match (any(presents), perfect) {
+        (true, _) => Tense::Present,
+        (false, true) => Tense::Perfect,
+        (false, false) => Tense::Open,
+    }
 }
 
 /// "Have taxes gone up?" and "What has been decided?"
@@ -86,7 +97,7 @@ fn is_perfect(features: &Features) -> bool {
 static FORMS: [(&[&str], &[&str]); 7] = [
     (
         &["did", "was", "were", "won", "happened", "had"],
-        &["is", "are", "am", "do", "does", "has", "have", "happens", "wins"],
+        &["is", "are", "am", "do", "does", "happens", "wins"],
     ),
     (&["war", "waren", "hatte", "hatten", "wurde", "wurden"], &["ist", "sind", "hat", "wird"]),
     (&["était", "étaient", "fut", "avait"], &["est", "sont", "a", "ont"]),

@@ -190,7 +190,13 @@ impl Cutter {
         if chunk.starts_with('(') {
             self.leads = true;
         }
-        if is_operator(inner) {
+        // "15 % of 80" is "15% of 80".
+        let number = self.tokens.last_mut().filter(|last| last.form == Form::Number);
+        if let Some(number) =
+            number.filter(|it| inner == "%" && !it.text.ends_with('%') && !next_is_number)
+        {
+            number.text.push('%');
+        } else if is_operator(inner) {
             let dash = inner == "-" || inner == "/" || inner == "&" || inner == "--";
             if !dash || next_is_number {
                 self.push(inner, Form::Code);
