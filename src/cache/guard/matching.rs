@@ -11,7 +11,12 @@ use std::collections::HashSet;
 /// know of.
 pub(super) fn compare_quotes(a: &Features, b: &Features) -> Result<(), Difference> {
     let missing = |from: &Features, to: &Features| {
-        from.quotes.iter().find(|quote| !to.quotes.contains(quote) && !spells(to, quote)).cloned()
+        let found = |quote: &String| {
+            // "import a from 'b'" quotes another word than "import b from 'a'".
+            let spelled = from.quotes.len() != to.quotes.len() && spells(to, quote);
+            to.quotes.contains(quote) || spelled
+        };
+        from.quotes.iter().find(|quote| !found(quote)).cloned()
     };
     let (only_a, only_b) = (missing(a, b), missing(b, a));
     if only_a.is_none() && only_b.is_none() {
