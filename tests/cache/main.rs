@@ -59,8 +59,8 @@ async fn one_trap_in_a_hundred_hits_at_most_and_the_guard_keeps_the_recall() {
         "Measured with all-MiniLM-L6-v2 over [`tests/cache/pairs.json`](tests/cache/pairs.json), pairs of \
          questions written for this repository: {}\nAt {THRESHOLD} the guard keeps {}. Its rules were \
          written against these pairs. What to expect of others: of {of_each} + {of_each} fresh ones \
-         ([`fresh.json`](tests/cache/fresh.json), the latter half) that were not looked at meanwhile it \
-         keeps {others}.\n",
+         ([`fresh.json`](tests/cache/fresh.json), the latter half) that were not looked at meanwhile \
+         (but for two that a later rule had lost at first) it keeps {others}.\n",
         table(&all),
         kept(&all),
     ));
@@ -91,7 +91,7 @@ fn every_trap_is_rejected_and_what_is_like_them_but_the_same_is_not() {
 }
 
 /// The pairs of each label behind the first half: failures of the others were looked at while the rules
-/// were written.
+/// were written. Two of these were too, when a later rule lost them: the README says so.
 fn unseen(pairs: &[Pair]) -> Vec<&Pair> {
     let of = |same: bool| pairs.iter().filter(move |pair| pair.label.same == same);
     let later = |same: bool| of(same).skip(of(same).count() / 2);
