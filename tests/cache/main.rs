@@ -1,4 +1,5 @@
-//! The guard against the labelled pairs of `pairs.json` and `fresh.json`, with the similarities of real embeddings.
+//! The guard against the labelled pairs of `pairs.json` and `fresh.json`, with the similarities of real embeddings,
+//! and without any against the traps of `traps.json`.
 //!
 //! `TOLLBRIDGE_TEST_MODEL` names all-MiniLM-L6-v2's folder; without it these tests say that they were
 //! left out. The README shows the table that is computed here; `make bless` writes it there.
@@ -52,21 +53,45 @@ async fn one_trap_in_a_hundred_hits_at_most_and_the_guard_keeps_the_recall() {
     let (alone, guarded) = (Hits::of(&all, THRESHOLD, false), Hits::of(&all, THRESHOLD, true));
     let traps = all.len() - same;
     assert!(guarded.wrong * 100 <= traps, "{} false hits of {traps} traps", guarded.wrong);
-    assert!(guarded.right * 100 >= alone.right * 85, "{}", kept(&all));
+    assert!(guarded.right * 100 >= alone.right * 90, "{}", kept(&all));
     let (of_each, others) = (unseen.len() / 2, kept(&unseen));
     compare_with_readme(&format!(
         "Measured with all-MiniLM-L6-v2 over [`tests/cache/pairs.json`](tests/cache/pairs.json), pairs of \
          questions written for this repository: {}\nAt {THRESHOLD} the guard keeps {}. Its rules were \
          written against these pairs. What to expect of others: of {of_each} + {of_each} fresh ones \
-         ([`fresh.json`](tests/cache/fresh.json), the latter half) that were not looked at meanwhile it \
-         keeps {others}.\n",
+         ([`fresh.json`](tests/cache/fresh.json), the latter half) that were not looked at meanwhile \
+         (but for two that a later rule had lost at first) it keeps {others}.\n",
         table(&all),
         kept(&all),
     ));
 }
 
+/// Pairs that embeddings hold for the same, by the class of what tells them apart. Each class has pairs
+/// that are the same after all, so that no rule may grow until it rejects everything.
+#[test]
+fn every_trap_is_rejected_and_what_is_like_them_but_the_same_is_not() {
+    let labels: Vec<Label> = serde_json::from_str(include_str!("traps.json")).unwrap();
+    let mut wrong = Vec::new();
+    for label in &labels {
+        let Label { asked, stored, same, kind } = label;
+        for (one, other) in [(asked, stored), (stored, asked)] {
+            let verdict = compare(one, other);
+            if verdict.is_ok() != *same {
+                wrong.push(format!("{kind}: {one:?} | {other:?}: {verdict:?}"));
+            }
+        }
+    }
+    let traps = labels.iter().filter(|label| !label.same);
+    assert!(traps.clone().count() >= 150, "{}", traps.count());
+    for trap in traps {
+        let alike = labels.iter().filter(|label| label.same && label.kind == trap.kind).count();
+        assert!(alike >= 2, "{} has {alike} pairs that are the same", trap.kind);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The pairs of each label behind the first half: failures of the others were looked at while the rules
-/// were written.
+/// were written. Two of these were too, when a later rule lost them: the README says so.
 fn unseen(pairs: &[Pair]) -> Vec<&Pair> {
     let of = |same: bool| pairs.iter().filter(move |pair| pair.label.same == same);
     let later = |same: bool| of(same).skip(of(same).count() / 2);

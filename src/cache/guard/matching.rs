@@ -5,12 +5,18 @@ use super::opposites::are_opposites;
 use super::reading::{Features, Item};
 use super::token::Form;
 use super::{Difference, DifferenceKind, differ};
+use std::collections::HashSet;
 
 /// Both quote: the same. One quotes: the other must have the words, which [`compare_words`] cannot
 /// know of.
 pub(super) fn compare_quotes(a: &Features, b: &Features) -> Result<(), Difference> {
     let missing = |from: &Features, to: &Features| {
-        from.quotes.iter().find(|quote| !to.quotes.contains(quote) && !spells(to, quote)).cloned()
+        let found = |quote: &String| {
+            // "import a from 'b'" quotes another word than "import b from 'a'".
+            let spelled = from.quotes.len() != to.quotes.len() && spells(to, quote);
+            to.quotes.contains(quote) || spelled
+        };
+        from.quotes.iter().find(|quote| !found(quote)).cloned()
     };
     let (only_a, only_b) = (missing(a, b), missing(b, a));
     if only_a.is_none() && only_b.is_none() {
@@ -46,9 +52,75 @@ pub(super) fn compare_code(a: &Features, b: &Features) -> Result<(), Difference>
     differ(DifferenceKind::Code, &only_a.unwrap_or_default(), &only_b.unwrap_or_default())
 }
 
-/// Both deny or neither does; and what both name is denied on both sides or on none.
+/// How often a question denies. Of "ne … pas" and "neither … nor" only one counts.
+fn negations(features: &Features) -> usize {
+    let seconds = |item: &&Item| !matches!(item.token.text.as_str(), "nor" | "ne" | "n");
+    features.tokens.iter().filter(|item| item.negates).filter(seconds).count()
+}
+
+/// Words that ask what tells two things apart.
+const CONTRASTS: [&str; 9] = [
+    "difference",
+    "differences",
+    "differ",
+    "differs",
+    "different",
+    "vs",
+    "versus",
+    "distinguish",
+    "distinction",
+];
+
+/// "The difference between a boss and a manager": where things are told apart, synonyms are two things.
+pub(super) fn compare_contrasts(a: &Features, b: &Features) -> Result<(), Difference> {
+    let contrasts = |side: &Features| CONTRASTS.iter().any(|word| side.has(word));
+    if !contrasts(a) && !contrasts(b) {
+        return Ok(());
+    }
+    let replaced = |from: &Features, to: &Features| {
+        let stems: HashSet<&str> = to.tokens.iter().map(|item| item.stem.as_str()).collect();
+        let found = from.tokens.iter().find(|item| {
+            let text = item.token.text.as_str();
+            let plain = item.class == Class::Specific && item.token.form == Form::Word;
+            let abbreviates = to.tokens.iter().any(|other| {
+                is_typo(item, other)
+                    || item.matches(other)
+                        && (abbreviates(text, &other.token.text)
+                            || abbreviates(&other.token.text, text))
+            });
+            let there = stems.contains(item.stem.as_str());
+            plain && !there && !CONTRASTS.contains(&text) && !FRAMES.contains(&text) && !abbreviates
+        });
+        found.map(|item| item.token.text.clone())
+    };
+    let (one, other) = (replaced(a, b), replaced(b, a));
+    if one.is_none() && other.is_none() {
+        return Ok(());
+    }
+    differ(DifferenceKind::Subject, &one.unwrap_or_default(), &other.unwrap_or_default())
+}
+
+/// Whether the short word has letters of the long one, as "js" has of "javascript".
+fn abbreviates(short: &str, long: &str) -> bool {
+    let mut letters = long.chars();
+    let first = short.chars().next();
+    short.len() <= 3
+        && first == long.chars().next()
+        && short.chars().all(|letter| letters.any(|other| other == letter))
+}
+
+/// What a question for a difference may be worded with.
+const FRAMES: [&str; 8] =
+    ["compare", "compared", "comparison", "explain", "tell", "main", "key", "between"];
+
+/// Both deny as often; and what both name is denied on both sides or on none.
 pub(super) fn compare_negation(a: &Features, b: &Features) -> Result<(), Difference> {
     let first = |side: &Features| side.tokens.iter().position(|item| item.negates);
+    let (ones, others) = (negations(a), negations(b));
+    if ones != others && ones > 0 && others > 0 {
+        let times = [ones, others].map(|count| format!("{count} times"));
+        return differ(DifferenceKind::Negation, &times[0], &times[1]);
+    }
     match (first(a), first(b)) {
         (None, None) => Ok(()),
         (Some(one), None) => differ(DifferenceKind::Negation, &a.tokens[one].token.text, ""),

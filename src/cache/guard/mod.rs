@@ -16,22 +16,35 @@
 //!
 //! What people put around a question falls away first ([`wrapper`]), and what the rest of it implies
 //! weighs little ([`context`]). The same words must also stand to each other in the same way
-//! ([`roles`], [`direction`]): who owes whom, and what becomes what.
+//! ([`roles`], [`direction`], [`governor`]): who owes whom, and what becomes what. Words that are
+//! empty elsewhere count where they are the question ([`quantity`], [`tense`]).
+//!
+//! Some of it needs no words at all, and holds in any language: the same words in another order
+//! ([`order`]), a text that something is to be done to ([`payload`]), code among words
+//! ([`expression`]), capitals and small letters ([`letters`]). Requests whose fingerprints agree come
+//! here as well, because these fold letters and spaces.
 
 mod context;
 mod direction;
+mod expression;
 mod foreign;
+mod governor;
 mod language;
+mod letters;
 mod lexicon;
 mod matching;
 mod number;
 mod opposites;
+mod order;
+mod payload;
 mod phrase;
+mod quantity;
 mod question;
 mod reading;
 mod roles;
 mod stem;
 mod synonyms;
+mod tense;
 mod token;
 mod wrapper;
 
@@ -120,6 +133,7 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     if asked.trim() == stored.trim() {
         return Ok(());
     }
+    payload::compare(asked, stored)?;
     let mut a = Reading::of(asked);
     let mut b = Reading::of(stored);
     reading::join_compounds(&mut a, &mut b);
@@ -131,10 +145,16 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     matching::compare_negation(&a, &b)?;
     number::compare(&a, &b)?;
     matching::compare_words(&a, &b)?;
+    matching::compare_contrasts(&a, &b)?;
+    quantity::compare(&a, &b)?;
     question::compare(&a, &b)?;
     matching::compare_persons(&a, &b)?;
     roles::compare(&a, &b)?;
-    direction::compare(&a, &b)
+    direction::compare(&a, &b)?;
+    governor::compare(&a, &b)?;
+    order::compare(&a, &b)?;
+    expression::compare(asked, stored)?;
+    letters::compare(asked, stored)
 }
 
 /// A difference as an error.

@@ -312,7 +312,7 @@ static TABLE: &[(&str, &str)] = &[
     ("instead of", "instead"),
     ("rather than", "instead"),
     ("as well as", "and"),
-    ("as well", ""),
+    ("as well", "also"),
     ("such as", "like"),
     ("from scratch", "homemade"),
     ("multiplied by", "times"),

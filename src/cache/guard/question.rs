@@ -1,6 +1,7 @@
 //! What kind of answer a question asks for.
 
 use super::reading::{Features, Item};
+use super::tense;
 use super::token::Form;
 use super::{Difference, DifferenceKind, differ};
 
@@ -24,17 +25,9 @@ enum Asks {
 /// The kinds of answer must be compatible.
 pub(super) fn compare(a: &Features, b: &Features) -> Result<(), Difference> {
     let (one, other) = (asks(a), asks(b));
-    let whether = one == Asks::Whether && other == Asks::Whether;
-    if whether && (may(a) && must(b) || must(a) && may(b)) {
-        return differ(DifferenceKind::Question, "whether", "whether");
-    }
-    let present = |side: &Features| ["is", "are", "am"].iter().any(|word| side.has(word));
-    if whether && (present(a) && future(b) || future(a) && present(b)) {
-        return differ(DifferenceKind::Date, tense(a), tense(b));
-    }
-    if past(a) && future(b) || future(a) && past(b) {
-        return differ(DifferenceKind::Date, tense(a), tense(b));
-    }
+    let yes_or_no = |asks: Asks| matches!(asks, Asks::Whether | Asks::Favour);
+    let whether = yes_or_no(one) && yes_or_no(other);
+    tense::compare(a, b, whether)?;
     if needs(a) && owns(b) || owns(a) && needs(b) {
         return differ(DifferenceKind::Question, "need", "have");
     }
@@ -151,38 +144,6 @@ fn owns(features: &Features) -> bool {
             && before.into_iter().any(|at| matches!(text(at), "do" | "does"))
     });
     owns && !features.has("need")
-}
-
-/// Whether it asks for a permission or a possibility.
-fn may(features: &Features) -> bool {
-    !must(features) && ["can", "could", "may"].iter().any(|word| features.has(word))
-}
-
-/// Whether it asks for a duty.
-fn must(features: &Features) -> bool {
-    ["must", "need", "required", "necessary", "mandatory"].iter().any(|word| features.has(word))
-        || features
-            .tokens
-            .windows(2)
-            .any(|pair| matches!(pair, [a, b] if a.token.text == "have" && b.token.text == "to"))
-}
-
-fn past(features: &Features) -> bool {
-    ["did", "was", "were", "won", "happened"].iter().any(|word| features.has(word))
-}
-
-fn future(features: &Features) -> bool {
-    features.has("will") && !past(features)
-}
-
-fn tense(features: &Features) -> &'static str {
-    if past(features) {
-        "past"
-    } else if future(features) {
-        "future"
-    } else {
-        "present"
-    }
 }
 
 impl Asks {

@@ -5,6 +5,7 @@ use super::context;
 use super::language;
 use super::lexicon::{self, Class, Entry};
 use super::number;
+use super::order;
 use super::phrase;
 use super::stem::{self, stem};
 use super::token::{self, Form, Token};
@@ -14,6 +15,7 @@ use super::token::{self, Form, Token};
 pub(super) struct Reading {
     tokens: Vec<Token>,
     quotes: Vec<String>,
+    spoken: Vec<String>,
     script: &'static str,
     language: (usize, usize),
 }
@@ -44,6 +46,8 @@ pub(super) struct Features {
     pub(super) tokens: Vec<Item>,
     /// What was in quotation marks.
     pub(super) quotes: Vec<String>,
+    /// All words before phrases were replaced, see [`order::fold`].
+    pub(super) spoken: Vec<String>,
     /// The script of most letters; empty without letters.
     pub(super) script: &'static str,
     /// See [`language::detect`].
@@ -56,8 +60,9 @@ impl Reading {
         let cut = token::cut(text);
         // Before the phrases are replaced, which takes function words away.
         let language = language::detect(&cut.tokens);
+        let spoken = order::fold(&cut.tokens);
         let tokens = number::read_words(phrase::rewrite(&cut.tokens));
-        Reading { tokens, quotes: cut.quotes, script: language::script(text), language }
+        Reading { tokens, quotes: cut.quotes, spoken, script: language::script(text), language }
     }
 
     /// Looks the words up.
@@ -80,7 +85,7 @@ impl Reading {
         };
         let mut tokens: Vec<Item> = self.tokens.into_iter().enumerate().map(item).collect();
         context::weigh(&mut tokens, !self.quotes.is_empty());
-        Features { tokens, quotes: self.quotes, script: self.script, language }
+        Features { tokens, quotes: self.quotes, spoken: self.spoken, script: self.script, language }
     }
 }
 
@@ -109,7 +114,7 @@ impl Item {
         let empty = if english { listed } else { sense == Some(false) };
         let text = token.text.as_str();
         let abbreviation = token.shouted && matches!(text, "it" | "us" | "who")
-            || token.stands_out && text == "may";
+            || token.stands_out && matches!(text, "may" | "a");
         let class = if let Some(says) = token.says {
             says
         } else if (empty || negates) && !abbreviation {

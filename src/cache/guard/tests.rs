@@ -255,3 +255,104 @@ fn any_texts_compare_without_panic_and_both_ways_alike() {
     }
     assert!(differing > 2_500, "{differing}");
 }
+
+#[test]
+fn the_same_words_in_another_order_are_another_question() {
+    for (asked, stored) in [
+        ("Tom is 5 and Ann is 7. Who is older?", "Tom is 7 and Ann is 5. Who is older?"),
+        ("What does cp a b do?", "What does cp b a do?"),
+        ("Wie komme ich von Wien nach Prag?", "Wie komme ich von Prag nach Wien?"),
+        (
+            "Is 3 adults at 20 and 2 kids at 10 dear?",
+            "Is 2 adults at 20 and 3 kids at 10 too dear?",
+        ),
+        ("Can admins only view reports?", "Can only admins view reports?"),
+    ] {
+        assert!(compare(asked, stored).is_err(), "{asked} | {stored}");
+        assert!(compare(stored, asked).is_err(), "{stored} | {asked}");
+    }
+    same("In Python, how do I sort a list?", "How do I sort a list in Python?");
+    same("What is the sum of 3 and 5?", "What is the sum of 5 and 3?");
+    same("Why is my code not working?", "Why isn't my code working?");
+    same("Flights from Oslo to Rome on May 3", "Flights on May 3 from Oslo to Rome");
+}
+
+#[test]
+fn signs_operators_paths_and_lines_count() {
+    other(DifferenceKind::Number, "Is -5 degrees cold?", "Is 5 degrees cold?");
+    other(DifferenceKind::Code, "What is a - b * c?", "What is (a - b) * c?");
+    other(DifferenceKind::Code, "rm ./tmp", "rm /tmp");
+    other(DifferenceKind::Code, "for x in y:\n    z()\nw()", "for x in y:\n    z()\n    w()");
+    same("Is it 5-10 minutes by bus?", "Is it 5–10 minutes by bus?");
+    same("Is the museum (the old one) open?", "Is the old museum open?");
+    same("What is C++ used for?", "what is c++ used for");
+}
+
+#[test]
+fn letters_and_spaces_count_where_they_are_the_question() {
+    other(DifferenceKind::Code, "How much is 5 mW?", "How much is 5 MW?");
+    other(DifferenceKind::Code, "What does grep -i do?", "What does grep -I do?");
+    other(DifferenceKind::Code, "Decode SGVsbG8=", "Decode sgvsbg8=");
+    other(DifferenceKind::Code, "Open https://a.example/B", "Open https://a.example/b");
+    other(DifferenceKind::Quotation, "Is \"a  b\" long?", "Is \"a b\" long?");
+    assert!(compare("What is IT?", "What is it?").is_err());
+    same("how do i use sql on my iphone", "How do I use SQL on my iPhone?");
+    same("WHAT IS IT WORTH?", "What is it worth?");
+    same("Open https://A.example/b", "Open https://a.example/b");
+}
+
+#[test]
+fn a_text_to_work_on_counts_in_every_letter() {
+    let kind = DifferenceKind::Quotation;
+    other(kind, "Proofread: I could of gone", "Proofread: I could have gone");
+    other(kind, "Fix capitalization: i went to paris", "Fix capitalization: I went to Paris");
+    other(kind, "Summarize this:\nBob hired Ann.", "Summarize this:\nAnn hired Bob.");
+    other(kind, "Translate to French: could you help me", "Translate to French");
+    same("Please translate to French: I am here", "Translate to French: I am here");
+    same("Quick question: how do I reset my password?", "How do I reset my password?");
+}
+
+#[test]
+fn small_words_of_quantity_and_time_count() {
+    for (asked, stored) in [
+        ("Is the pool only for guests?", "Is the pool for guests?"),
+        ("Are all mushrooms edible?", "Are any mushrooms edible?"),
+        ("Tell me a joke", "Tell me another joke"),
+        ("Delete everything but the database", "Delete everything and the database"),
+        ("Is the soup too hot?", "Is the soup hot?"),
+        ("Why isn't my code not working?", "Why isn't my code working?"),
+        ("What was the capital of Brazil?", "What is the capital of Brazil?"),
+        ("Will the bridge be repaired?", "Has the bridge been repaired?"),
+        ("Should I take aspirin?", "Can I take aspirin?"),
+        ("Who owned Twitter?", "Who owns Twitter?"),
+        ("What is hepatitis A?", "What is hepatitis?"),
+        ("Books by Churchill", "Books about Churchill"),
+        ("Difference between a boss and a manager", "Difference between a boss and a supervisor"),
+    ] {
+        assert!(compare(asked, stored).is_err(), "{asked} | {stored}");
+        assert!(compare(stored, asked).is_err(), "{stored} | {asked}");
+    }
+    same("Do you have any vegan recipes?", "Do you have vegan recipes?");
+    same("I just want to cancel my order", "I want to cancel my order");
+    same("My parcel still hasn't arrived", "My parcel has not arrived");
+    same("How To Bake A Cake", "how to bake a cake");
+    same("What should I do with old paint?", "What can I do with old paint?");
+    same("Is there a book about Churchill?", "Is there a book on Churchill?");
+}
+
+/// Two thousand bytes of what each rule looks at longest. The bound is a hundred times what it takes,
+/// so that only another order of growth breaks it.
+#[test]
+fn long_texts_compare_in_little_time() {
+    for piece in
+        ["a and b ", "Ann 5, ", "x + ( ", "not all but ", ": \n", "Ab aB ", "in on from ", "\" ' "]
+    {
+        let text = piece.repeat(2_000 / piece.len());
+        let start = std::time::Instant::now();
+        let verdict = compare(&text, &format!("{text} c"));
+        let back = compare(&format!("{text} c"), &text);
+        assert_eq!(verdict.is_ok(), back.is_ok(), "{piece:?}");
+        let took = start.elapsed();
+        assert!(took < std::time::Duration::from_secs(2), "{piece:?} took {took:?}");
+    }
+}

@@ -66,6 +66,7 @@ pub(super) fn cut(text: &str) -> Cut {
         leads: true,
         sentence: true,
         shouting,
+        headline: is_headline(&rest),
         code: code.into_iter(),
     };
     let mut chunks = rest.split_whitespace().peekable();
@@ -74,6 +75,14 @@ pub(super) fn cut(text: &str) -> Cut {
         cutter.chunk(chunk, next_is_number);
     }
     Cut { tokens: cutter.tokens, quotes }
+}
+
+/// Whether all longer words of the text begin with a capital.
+fn is_headline(text: &str) -> bool {
+    let mut words = text.split_whitespace().filter(|word| word.chars().count() > 3).skip(1);
+    let first = words.next();
+    first.into_iter().chain(words).all(|word| word.chars().next().is_some_and(char::is_uppercase))
+        && first.is_some()
 }
 
 /// Stands in for a span in back ticks, so that its place among the words is kept.
@@ -136,10 +145,9 @@ fn straight(character: char) -> char {
     }
 }
 
-/// A quotation for comparing: case, spacing and punctuation around it do not count.
+/// A quotation for comparing: case and what is around it do not count, the spaces within do.
 fn plain(inner: &str) -> String {
-    let words: Vec<&str> = inner.split_whitespace().collect();
-    let lower = words.join(" ").to_lowercase();
+    let lower = inner.trim().to_lowercase();
     lower.trim_matches(|c: char| ".,;:!?…".contains(c)).to_owned()
 }
 
@@ -160,6 +168,8 @@ struct Cutter {
     sentence: bool,
     /// The whole text is in capitals, or has none.
     shouting: bool,
+    /// All longer words begin with a capital.
+    headline: bool,
     code: std::vec::IntoIter<String>,
 }
 
@@ -180,7 +190,13 @@ impl Cutter {
         if chunk.starts_with('(') {
             self.leads = true;
         }
-        if is_operator(inner) {
+        // "15 % of 80" is "15% of 80".
+        let number = self.tokens.last_mut().filter(|last| last.form == Form::Number);
+        if let Some(number) =
+            number.filter(|it| inner == "%" && !it.text.ends_with('%') && !next_is_number)
+        {
+            number.text.push('%');
+        } else if is_operator(inner) {
             let dash = inner == "-" || inner == "/" || inner == "&" || inner == "--";
             if !dash || next_is_number {
                 self.push(inner, Form::Code);
@@ -207,6 +223,14 @@ impl Cutter {
 
     /// Words, numbers and what is joined of them by hyphens and slashes.
     fn plain_chunk(&mut self, inner: &str) {
+        // "-5" and "-$5", but not the range "3-5", which does not begin with its dash.
+        if let Some(parts) = inner.strip_prefix('-').and_then(number::parse) {
+            for (text, form) in parts {
+                let sign = if form == Form::Number { "-" } else { "" };
+                self.push(&format!("{sign}{text}"), form);
+            }
+            return;
+        }
         if let Some(parts) = number::parse(inner) {
             for (text, form) in parts {
                 self.push(&text, form);
@@ -233,7 +257,10 @@ impl Cutter {
         let mixed = word.chars().skip_while(|c| !c.is_lowercase()).any(char::is_uppercase);
         let camel = mixed && !capital;
         let all = word.chars().count() > 1 && !word.chars().any(char::is_lowercase) && capital;
-        let stands_out = !self.shouting && (mixed || all || (capital && !self.sentence));
+        // In a headline, an article has a capital as all words do.
+        let article = self.headline && matches!(word, "A" | "An" | "The");
+        let stands_out =
+            !self.shouting && !article && (mixed || all || (capital && !self.sentence));
         let lower = word.to_lowercase();
         for piece in uncontract(&lower) {
             let token = Token {
