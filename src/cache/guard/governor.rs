@@ -53,7 +53,7 @@ fn turns(one: &str, other: &str) -> bool {
 }
 
 /// Prepositions of which one is never meant by the other.
-const TURNING: [(&str, &str); 11] = [
+const TURNING: [(&str, &str); 13] = [
     ("by", "about"),
     ("by", "to"),
     ("by", "for"),
@@ -64,5 +64,7 @@ const TURNING: [(&str, &str); 11] = [
     ("from", "to"),
     ("to", "about"),
     ("to", "against"),
+    ("since", "before"),
+    ("since", "until"),
     ("with", "against"),
 ];

@@ -234,19 +234,3 @@ fn is_one_edit(a: &[u8], b: &[u8]) -> bool {
         _ => false,
     }
 }
-
-/// Whose the things are that are asked for.
-pub(super) fn compare_persons(a: &Features, b: &Features) -> Result<(), Difference> {
-    for owners in [["my", "your"], ["his", "her"], ["my", "his"], ["my", "her"], ["he", "she"]] {
-        for [one, other] in [owners, [owners[1], owners[0]]] {
-            // "How do you clean your oven" is about anyone's.
-            let clear = |side: &Features, yes: &str, no: &str| {
-                side.has(yes) && !side.has(no) && !(yes == "your" && side.has("you"))
-            };
-            if clear(a, one, other) && clear(b, other, one) {
-                return differ(DifferenceKind::Person, one, other);
-            }
-        }
-    }
-    Ok(())
-}

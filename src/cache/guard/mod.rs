@@ -37,6 +37,7 @@ mod number;
 mod opposites;
 mod order;
 mod payload;
+mod person;
 mod phrase;
 mod quantity;
 mod question;
@@ -148,7 +149,7 @@ pub fn compare(asked: &str, stored: &str) -> Result<(), Difference> {
     matching::compare_contrasts(&a, &b)?;
     quantity::compare(&a, &b)?;
     question::compare(&a, &b)?;
-    matching::compare_persons(&a, &b)?;
+    person::compare(&a, &b)?;
     roles::compare(&a, &b)?;
     direction::compare(&a, &b)?;
     governor::compare(&a, &b)?;

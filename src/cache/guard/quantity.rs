@@ -40,6 +40,8 @@ enum Sense {
     Both,
     /// One of two.
     Either,
+    /// More than half.
+    Most,
 }
 
 /// What counts when only one side has it.
@@ -77,8 +79,10 @@ pub(super) fn compare(a: &Features, b: &Features) -> Result<(), Difference> {
     }
     for (left, right) in [(&one, &other), (&other, &one)] {
         let only = |side, sense, not| has(side, sense) && !has(side, not);
-        if only(left, Sense::Both, Sense::Either) && only(right, Sense::Either, Sense::Both) {
-            return differ(DifferenceKind::Subject, "both", "either");
+        for (sense, not) in [(Sense::Both, Sense::Either), (Sense::Most, Sense::Some)] {
+            if only(left, sense, not) && only(right, not, sense) {
+                return differ(DifferenceKind::Subject, &text(&one, sense), &text(&other, sense));
+            }
         }
     }
     let joined = |side: &Features, yes: &str, no: &str| side.has(yes) && !side.has(no);
@@ -106,6 +110,7 @@ fn sense(items: &[Item], at: usize) -> Option<(Sense, &str)> {
     let word = item.token.text.as_str();
     let counts = items.get(at + 1).is_some_and(|next| next.token.form == Form::Number);
     let sense = match word {
+        "most" if !matches!(before, "the" | "at") => Sense::Most,
         "only" | "solely" | "exclusively" | "merely" => Sense::Only,
         "all" if matches!(before, "at" | "after" | "hi" | "hello") => return None,
         "all" if before == "of" && text(at.checked_sub(2)) == "1." => return None,

@@ -6,11 +6,12 @@ use super::{Difference, DifferenceKind, differ};
 
 /// A past, present or future on one side only, and "should" against "can".
 ///
-/// `whether` says that both are answered with yes or no, where the auxiliary is the question: "How
-/// can I" and "How should I" are the same.
+/// `whether` says that both are answered with yes or no, where the auxiliary is the question: "Where
+/// can I" and "Where should I" are the same, "How can I" and "How must I" too.
 pub(super) fn compare(a: &Features, b: &Features, whether: bool) -> Result<(), Difference> {
-    let duty = |side: &Features| must(side) || should(side);
-    if whether && (may(a) && duty(b) || duty(a) && may(b)) {
+    let duty = |side: &Features| must(side) || whether && should(side);
+    let asks_how = a.has("how") || b.has("how");
+    if (whether || !asks_how) && (may(a) && duty(b) || duty(a) && may(b)) {
         return differ(DifferenceKind::Question, "whether", "whether");
     }
     if let (Some(one), Some(other)) = (done_by_whom(a), done_by_whom(b))
