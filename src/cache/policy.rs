@@ -98,14 +98,14 @@ impl Policy {
     }
 }
 
-/// A header's value as text. Two that differ stay two: before what is no UTF-8 comes a character that no header has,
-/// and then each of its bytes as one.
+/// A header's value as text. Two that differ stay two: before what is no UTF-8 comes a character that no header has
+/// (and that PostgreSQL takes, which 0 is not), and then each of its bytes as one.
 fn text_of(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.into(),
         Err(_) => {
             let bytes = value.as_bytes().iter().copied().map(char::from);
-            std::iter::once('\0').chain(bytes).collect()
+            std::iter::once('\u{1}').chain(bytes).collect()
         }
     }
 }
@@ -141,5 +141,25 @@ pub(super) mod fixture {
             semantic: true,
             store: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_values_that_differ_are_different_texts_that_any_store_takes() {
+        let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
+        let values =
+            [&b"m\xfcller"[..], b"m\xc3\xbcller", b"m\xc2\x81\xfc", b"m", b"\xfc", b"\xc3\xbc"];
+        let values = values.map(value);
+        let texts: Vec<String> = values.iter().map(|value| text_of(value).into_owned()).collect();
+        for (at, text) in texts.iter().enumerate() {
+            assert!(!text.contains('\0'), "{text:?}");
+            assert!(!texts[at + 1..].contains(text), "{text:?}");
+        }
+        assert_eq!(texts[1], "müller");
+        assert!(HeaderValue::from_bytes(b"\x01").is_err());
     }
 }
