@@ -6,15 +6,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// How far a flight is.
-#[derive(Debug, Clone)]
-enum State {
-    Running,
-    Landed(Arc<Entry>),
-    Lost,
-    Left,
-}
-
 /// The requests that are being answered.
 #[derive(Debug, Default)]
 pub struct Flights(Arc<Mutex<InFlight>>);
@@ -42,7 +33,7 @@ impl Hasher for FirstBytes {
 struct Flight {
     streams: bool,
     /// Once somebody waits for it: most land alone.
-    state: Option<watch::Sender<State>>,
+    state: Option<watch::Sender<Option<Landing>>>,
 }
 
 /// How a flight has ended for those who have waited.
@@ -67,7 +58,8 @@ pub struct Leader {
 /// One that waits.
 #[derive(Debug)]
 pub struct Follower {
-    state: watch::Receiver<State>,
+    /// `None` while it runs.
+    state: watch::Receiver<Option<Landing>>,
     /// Whether the leader's answer is a stream, which lands only when it is complete.
     pub streams: bool,
 }
@@ -88,7 +80,7 @@ impl Flights {
         match flights.entry(fingerprint) {
             hash_map::Entry::Occupied(mut flight) => {
                 let Flight { streams, state } = flight.get_mut();
-                let state = state.get_or_insert_with(|| watch::Sender::new(State::Running));
+                let state = state.get_or_insert_with(|| watch::Sender::new(None));
                 Role::Follower(Follower { state: state.subscribe(), streams: *streams })
             }
             hash_map::Entry::Vacant(place) => {
@@ -104,19 +96,19 @@ impl Leader {
     /// anybody has.
     pub fn land(mut self, entry: impl FnOnce() -> Arc<Entry>) {
         if let Some(state) = self.end() {
-            state.send_replace(State::Landed(entry()));
+            state.send_replace(Some(Landing::Landed(entry())));
         }
     }
 
     /// It failed, or its answer is not for others.
     pub fn lose(mut self) {
         if let Some(state) = self.end() {
-            state.send_replace(State::Lost);
+            state.send_replace(Some(Landing::Lost));
         }
     }
 
     /// Ends the flight, if it has not ended. What those wait for that wait.
-    fn end(&mut self) -> Option<watch::Sender<State>> {
+    fn end(&mut self) -> Option<watch::Sender<Option<Landing>>> {
         let flights = self.flights.take()?;
         let flight =
             flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.fingerprint);
@@ -127,7 +119,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if let Some(state) = self.end() {
-            state.send_replace(State::Left);
+            state.send_replace(Some(Landing::Left));
         }
     }
 }
@@ -135,12 +127,8 @@ impl Drop for Leader {
 impl Follower {
     /// Waits for the leader's end.
     pub async fn landed(mut self) -> Landing {
-        let ended = self.state.wait_for(|state| !matches!(state, State::Running)).await;
-        match ended.as_deref() {
-            Ok(State::Landed(entry)) => Landing::Landed(entry.clone()),
-            Ok(State::Left) => Landing::Left,
-            Ok(State::Running | State::Lost) | Err(_) => Landing::Lost,
-        }
+        let ended = self.state.wait_for(Option::is_some).await;
+        ended.ok().and_then(|landing| landing.clone()).unwrap_or(Landing::Lost)
     }
 }
 
