@@ -51,26 +51,26 @@ async fn infer(
     let snapshot = app.live.snapshot();
     let id = request_id(&parts.headers);
     let origin = allowed_origin(&snapshot.client.allowed_origins, &parts.headers);
-    let mut response =
-        match extract(app, (clears, snapshot), route, id.clone(), parts, body, arrived).await {
-            Ok(call) => {
-                // Boxed: the future of a whole request is large, and most of it is not used at once.
-                let serving = pipeline::serve(app, call.clone());
-                // It is moved once per request; something rare in it that is not boxed shows here.
-                debug_assert!(size_of_val(&serving) <= LARGEST_FUTURE, "{}", size_of_val(&serving));
-                match Box::pin(serving).await {
-                    Ok(reply) if version == Version::HTTP_2 => {
-                        reply_response(&call, reply).map(|body| body.watched(patience))
-                    }
-                    Ok(reply) => reply_response(&call, reply),
-                    Err(refused) => refused_response(&call, &refused),
+    let seen = (clears, snapshot);
+    let mut response = match extract(app, seen, route, id.clone(), parts, body, arrived).await {
+        Ok(call) => {
+            // Boxed: the future of a whole request is large, and most of it is not used at once.
+            let serving = pipeline::serve(app, call.clone());
+            // It is moved once per request; something rare in it that is not boxed shows here.
+            debug_assert!(size_of_val(&serving) <= LARGEST_FUTURE, "{}", size_of_val(&serving));
+            match Box::pin(serving).await {
+                Ok(reply) if version == Version::HTTP_2 => {
+                    reply_response(&call, reply).map(|body| body.watched(patience))
                 }
+                Ok(reply) => reply_response(&call, reply),
+                Err(refused) => refused_response(&call, &refused),
             }
-            Err(failure) => {
-                pipeline::turned_away(app, &id, route.operation, &failure);
-                failure_response(&failure, &id)
-            }
-        };
+        }
+        Err(failure) => {
+            pipeline::turned_away(app, &id, route.operation, &failure);
+            failure_response(&failure, &id)
+        }
+    };
     if let Some(origin) = origin {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
