@@ -75,7 +75,7 @@ fn points(head: &str) -> bool {
 }
 
 /// What people put before a question with a colon.
-static COURTESIES: [&str; 26] = [
+static COURTESIES: [&str; 25] = [
     "hi",
     "hello",
     "hey",
@@ -95,7 +95,6 @@ static COURTESIES: [&str; 26] = [
     "support",
     "please",
     "help",
-    "help:",
     "problem",
     "issue",
     "ask",

@@ -18,7 +18,7 @@ pub(super) static SYNONYMS: &[&str] = &[
     "track trace locate follow",
     // Changing and making.
     "change update modify edit alter adjust; change replace switch swap; delete remove erase",
-    "remove uninstall; remove clean; everyone everybody; anyone anybody; delete drop; add insert append; add install setup",
+    "remove uninstall; remove clean; delete drop; add insert append; add install setup",
     "create make build generate produce write; write compose draft; make prepare recipe cook",
     "build construct erect; start begin commence; start launch run; run execute",
     "end finish conclude expire; stop end halt terminate cease; stop quit; kill terminate",
@@ -66,7 +66,7 @@ pub(super) static SYNONYMS: &[&str] = &[
     "expense cost; startup company; profit earnings; revenue turnover sales; child kid",
     "father dad; mother mom mum; grandmother grandma; grandfather grandpa",
     "baby infant newborn; doctor physician; lawyer attorney; man male; woman female",
-    "adult grownup; friend buddy; person people human somebody someone; team group",
+    "adult grownup; friend buddy; person people human somebody someone; everyone everybody; anyone anybody; team group",
     "law legislation; question inquiry query; answer reply response; policy rule",
     "meeting appointment; schedule book arrange setup; reserve book reservation; cv resume",
     // Places and travel.

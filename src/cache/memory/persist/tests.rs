@@ -1,9 +1,12 @@
 mod disk;
 
 use super::super::tests::{ANSWER, Dice, REFUSAL, entry, fingerprint, unread};
+use super::record::{Beginning, HEADER};
 use super::*;
 use crate::cache::Partition;
 use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
 
 const ROOM: u64 = 1 << 40;
 const QUICK: Pace = Pace {
